@@ -1,0 +1,264 @@
+"""The object that a decorated function becomes, and what calling it means."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import sys
+import weakref
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, cast
+
+from flyte.authoring.controller import running
+from flyte.errors import InvalidType, InvalidValue, SyncTaskCallInAsyncContextError
+from flyte.model.cache import Cache, CacheRequest, FunctionBodyPolicy, VersionParameters, as_cache
+from flyte.model.documentation import Documentation, Link
+from flyte.model.image import Image
+from flyte.model.interface import NativeInterface
+from flyte.model.pod import PodTemplate
+from flyte.model.resources import Resources
+from flyte.model.retry import RetryStrategy, as_retry_strategy
+from flyte.model.reuse import ReusePolicy
+from flyte.model.secret import SecretRequest
+from flyte.model.task import MAX_INLINE_IO_BYTES
+from flyte.model.timeout import TimeoutType, as_timeout
+from flyte.model.trigger import Trigger
+
+if TYPE_CHECKING:
+    from flyte.authoring.environment import TaskEnvironment
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = logging.getLogger("flyte")
+
+_FIXED_BY_NAME = ("name", "image", "docs", "interface")
+_RUNTIME_RESTRICTED = ("resources", "env_vars", "secrets", "service_account")
+
+
+@dataclass(kw_only=True)
+class TaskTemplate(Generic[P, R]):
+    """Base of all kinds of tasks: what a task is, whatever runs it.
+
+    Users get one from `@env.task` and call it; every field can be read. Inside a task a call starts a child
+    action, outside it is a plain function call.
+    """
+
+    name: str
+    interface: NativeInterface
+    short_name: str = ""
+    task_type: str = "python"
+    task_type_version: int = 0
+    image: str | Image | None = "auto"
+    resources: Resources | None = None
+    cache: CacheRequest = "disable"
+    interruptible: bool = False
+    retries: int | RetryStrategy = 0
+    reusable: ReusePolicy | None = None
+    docs: Documentation | None = None
+    env_vars: dict[str, str] | None = None
+    secrets: SecretRequest | None = None
+    service_account: str | None = None
+    timeout: TimeoutType | None = None
+    pod_template: str | PodTemplate | None = None
+    report: bool = False
+    queue: str | None = None
+    debuggable: bool = False
+    entrypoint: bool = False
+    produces_artifacts: bool = False
+    parent_env: weakref.ReferenceType[TaskEnvironment] | None = field(default=None, repr=False)
+    parent_env_name: str | None = None
+    max_inline_io_bytes: int = MAX_INLINE_IO_BYTES
+    triggers: tuple[Trigger, ...] = ()
+    links: tuple[Link, ...] = ()
+    _call_as_synchronous: bool = False
+
+    def __post_init__(self) -> None:
+        self.cache = as_cache(self.cache)
+        self.retries = as_retry_strategy(self.retries)
+        as_timeout(self.timeout)
+        if not self.short_name:
+            self.short_name = self.name
+        if len(self.short_name) > 63:
+            raise InvalidValue(f"short_name {self.short_name!r} of task {self.name} is longer than 63 characters.")
+
+    @property
+    def native_interface(self) -> NativeInterface:
+        """Inputs and outputs in Python's terms."""
+        return self.interface
+
+    @property
+    def source_file(self) -> str | None:
+        """The file that defines the task; None where there is none."""
+        return None
+
+    def cache_version(self, code_bundle: Any = None) -> str:
+        """The version that results are kept under; set for tasks without a cache too, for recovery."""
+        del code_bundle
+        return as_cache(self.cache).version_override or ""
+
+    def forward(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call what is behind the task, past everything that flyte does."""
+        raise InvalidType(f"Task {self.name} has no function to call.")
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        state = running()
+        if state is None:
+            return self.forward(*args, **kwargs)
+        if not self._call_as_synchronous:
+            return cast(R, state.controller.call_async(self, args, kwargs))
+        _refuse_on_running_loop(self.name)
+        return cast(R, state.controller.call(self, args, kwargs))
+
+    async def aio(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Call the task from asynchronous code, whichever kind it is.
+
+        Example:
+            >>> results = await asyncio.gather(*[step.aio(i) for i in range(3)])  # doctest: +SKIP
+        """
+        state = running()
+        if state is not None:
+            return await state.controller.call_async(self, args, kwargs)
+        log.warning("Task %s was called with .aio() outside a task: it runs as a plain function.", self.name)
+        result = self.forward(*args, **kwargs)
+        return await result if inspect.isawaitable(result) else result
+
+    def override(
+        self,
+        *,
+        short_name: str | None = None,
+        resources: Resources | None = None,
+        cache: CacheRequest | None = None,
+        retries: int | RetryStrategy = 0,
+        timeout: TimeoutType | None = None,
+        reusable: ReusePolicy | Literal["off"] | None = None,
+        env_vars: dict[str, str] | None = None,
+        secrets: SecretRequest | None = None,
+        service_account: str | None = None,
+        max_inline_io_bytes: int | None = None,
+        pod_template: str | PodTemplate | None = None,
+        queue: str | None = None,
+        interruptible: bool | None = None,
+        entrypoint: bool | None = None,
+        produces_artifacts: bool | None = None,
+        links: tuple[Link, ...] = (),
+        plugin_config: Any = None,
+        **kwargs: Any,
+    ) -> TaskTemplate[P, R]:
+        """A copy of the task with some settings changed, for one call.
+
+        A value of None, 0 or () keeps the task's own; `retries=RetryStrategy(0)` is how to have none.
+
+        Raises:
+            InvalidValue: A setting that is fixed (`name`, `image`, `docs`, `interface`), or one that a
+                reusable environment does not allow unless `reusable="off"` is given too.
+            InvalidType: An unknown setting.
+
+        Example:
+            >>> big = train.override(resources=flyte.Resources(memory="8Gi"))  # doctest: +SKIP
+        """
+        for name in _FIXED_BY_NAME:
+            if name in kwargs:
+                raise InvalidValue(
+                    f"{name} of task {self.name} cannot be overridden; declare another task or environment."
+                )
+        known = {f.name for f in fields(self)}
+        unknown = sorted(set(kwargs) - known)
+        if unknown:
+            raise InvalidType(f"override() of task {self.name} got unknown settings: {', '.join(unknown)}.")
+        changes: dict[str, Any] = {
+            "short_name": short_name,
+            "resources": resources,
+            "cache": cache,
+            "retries": retries,
+            "timeout": timeout,
+            "env_vars": env_vars,
+            "secrets": secrets,
+            "service_account": service_account,
+            "max_inline_io_bytes": max_inline_io_bytes,
+            "pod_template": pod_template,
+            "queue": queue,
+            "interruptible": interruptible,
+            "entrypoint": entrypoint,
+            "produces_artifacts": produces_artifacts,
+            "links": links,
+            "plugin_config": plugin_config,
+            **kwargs,
+        }
+        kept = {name: value for name, value in changes.items() if value or value is False}
+        if retries == 0 and not isinstance(retries, RetryStrategy):
+            kept.pop("retries", None)
+        if "plugin_config" in kept and "plugin_config" not in known:
+            raise InvalidType(f"Task {self.name} takes no plugin_config.")
+        stays_reusable = self.reusable is not None and reusable != "off"
+        if stays_reusable:
+            refused = [name for name in _RUNTIME_RESTRICTED if name in kept]
+            if refused:
+                raise InvalidValue(
+                    f"Task {self.name} runs in a reusable environment, whose workers are shared: {', '.join(refused)} "
+                    'cannot be overridden, unless reusable="off" is given in the same call.'
+                )
+        if reusable == "off":
+            kept["reusable"] = None
+        elif reusable is not None:
+            kept["reusable"] = reusable
+        return replace(self, **kept)
+
+
+@dataclass(kw_only=True)
+class AsyncFunctionTaskTemplate(TaskTemplate[P, R]):
+    """A task made of a Python function, synchronous or not."""
+
+    func: Callable[P, R] = field(repr=False)
+    debuggable: bool = True
+    task_resolver: Any = None
+    plugin_config: Any = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._call_as_synchronous = not inspect.iscoroutinefunction(self.func)
+        self.__name__ = self.func.__name__
+        self.__doc__ = self.func.__doc__
+        self.__wrapped__ = self.func
+
+    @property
+    def source_file(self) -> str | None:
+        """The file that defines the function."""
+        return self.func.__code__.co_filename if hasattr(self.func, "__code__") else None
+
+    @property
+    def is_async(self) -> bool:
+        """True for an `async def`."""
+        return not self._call_as_synchronous
+
+    def cache_version(self, code_bundle: Any = None) -> str:
+        """See `TaskTemplate.cache_version`. It follows from the function's body unless the cache says otherwise."""
+        parameters = VersionParameters(func=self.func, image=self.image, code_bundle=code_bundle)
+        cache = as_cache(self.cache)
+        if not cache.is_enabled():
+            cache = Cache("auto", policies=[FunctionBodyPolicy()])
+        return cache.get_version(parameters)
+
+    def forward(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function itself."""
+        return self.func(*args, **kwargs)
+
+    def execute(self, *args: P.args, **kwargs: P.kwargs) -> R | Coroutine[Any, Any, R]:
+        """Run the function as the body of an action."""
+        return self.func(*args, **kwargs)
+
+
+def _refuse_on_running_loop(name: str) -> None:
+    # Without asyncio loaded there is no running loop, and loading it costs 50 ms.
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise SyncTaskCallInAsyncContextError(
+        f"The synchronous task {name} was called on a running event loop and would block it. "
+        f"Use `await {name.rpartition('.')[2]}.aio(...)` instead."
+    )

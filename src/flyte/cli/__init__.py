@@ -1,0 +1,1 @@
+"""The `flyte` command: parse, call, print. Everything else is called."""

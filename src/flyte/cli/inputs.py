@@ -1,0 +1,294 @@
+"""Task inputs on the command line: options made from an interface, and texts turned into values."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import json
+import pathlib
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+import rich_click as click
+
+from flyte.errors import FlyteError
+from flyte.model.interface import NO_DEFAULT, NativeInterface, has_default, is_union
+from flyte.types.engine import engine
+from flyte.types.transformer import Conversion, type_name
+
+_TRUE, _FALSE = (
+    frozenset({"true", "t", "yes", "y", "on", "1"}),
+    frozenset({"false", "f", "no", "n", "off", "0"}),
+)
+BARE_FLAG = "\0flag"
+
+
+def _plain(annotation: Any) -> Any:
+    return typing.get_args(annotation)[0] if typing.get_origin(annotation) is typing.Annotated else annotation
+
+
+def is_flag(annotation: Any) -> bool:
+    """True for an input that may stand without a value."""
+    annotation = _plain(annotation)
+    return annotation is bool or (is_union(annotation) and bool in typing.get_args(annotation))
+
+
+def value_of(text: str, annotation: Any) -> Any:
+    """The value that a text means for a type.
+
+    Raises:
+        ValueError: It means none; the message says what would.
+    """
+    annotation = _plain(annotation)
+    if is_union(annotation):
+        return _of_union(text, annotation)
+    if annotation is str:
+        return text
+    if annotation is bool:
+        return _bool(text)
+    if annotation in (int, float):
+        return _number(text, annotation)
+    if annotation is type(None):
+        if text.lower() in ("none", "null", ""):
+            return None
+        raise ValueError("must be none")
+    if annotation in (dt.datetime, dt.date, dt.timedelta):
+        return _TIMES[annotation](text)
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return _member(text, annotation)
+    if typing.get_origin(annotation) is typing.Literal:
+        return _choice(text, annotation)
+    if annotation is bytes:
+        return text.encode()
+    return _structure(text, annotation)
+
+
+def _bool(text: str) -> bool:
+    if text == BARE_FLAG or text.lower() in _TRUE:
+        return True
+    if text.lower() in _FALSE:
+        return False
+    raise ValueError("must be true or false")
+
+
+def _number(text: str, annotation: type) -> Any:
+    try:
+        return annotation(text)
+    except ValueError:
+        raise ValueError(f"must be {'a whole number' if annotation is int else 'a number'}") from None
+
+
+def _of_union(text: str, annotation: Any) -> Any:
+    members = sorted(typing.get_args(annotation), key=lambda member: (member is str, member is type(None)))
+    problems = []
+    if text.lower() in ("none", "null") and type(None) in members:
+        return None
+    for member in members:
+        try:
+            return value_of(text, member)
+        except ValueError as e:
+            problems.append(str(e))
+    raise ValueError(" or ".join(dict.fromkeys(problems)))
+
+
+def _datetime(text: str) -> dt.datetime:
+    lowered = text.strip().lower()
+    for word in ("now", "today"):
+        if lowered.startswith(word):
+            base = dt.datetime.now(dt.UTC)
+            base = base.replace(hour=0, minute=0, second=0, microsecond=0) if word == "today" else base
+            rest = lowered.removeprefix(word).strip()
+            if not rest:
+                return base
+            sign = {"-": -1, "+": 1}.get(rest[0])
+            if sign is not None:
+                return base + sign * _timedelta(rest[1:].strip())
+    try:
+        return dt.datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except ValueError:
+        raise ValueError("must be an ISO date and time, now, today, or now - 1 day") from None
+
+
+def _date(text: str) -> dt.date:
+    if text.strip().lower() == "today":
+        return dt.datetime.now(dt.UTC).date()
+    try:
+        return dt.date.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError("must be an ISO date, 2026-01-31 say") from None
+
+
+_UNITS = {"second": 1, "sec": 1, "s": 1, "minute": 60, "min": 60, "m": 60, "hour": 3600, "h": 3600, "day": 86400, "d": 86400, "week": 604800, "w": 604800}  # fmt: skip
+
+
+def _timedelta(text: str) -> dt.timedelta:
+    text = text.strip()
+    if text.upper().startswith("P"):
+        return _iso_duration(text.upper())
+    if ":" in text and all(part.replace(".", "", 1).isdigit() for part in text.split(":")):
+        parts = [float(part) for part in text.split(":")]
+        while len(parts) < 3:
+            parts.insert(0, 0.0)
+        return dt.timedelta(hours=parts[0], minutes=parts[1], seconds=parts[2])
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
+    unit = text[len(number) :].strip().lower().rstrip("s") or "s"
+    try:
+        return dt.timedelta(seconds=float(number) * _UNITS[unit])
+    except (ValueError, KeyError):
+        raise ValueError("must be a duration: '90', '1 minute', '1:24' or 'PT1M30S'") from None
+
+
+def _iso_duration(text: str) -> dt.timedelta:
+    import re
+
+    match = re.fullmatch(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?)?", text)
+    if match is None or not any(match.groups()):
+        raise ValueError("must be an ISO 8601 duration, 'PT1M30S' say")
+    weeks, days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return dt.timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+_TIMES: dict[Any, Any] = {dt.datetime: _datetime, dt.date: _date, dt.timedelta: _timedelta}
+
+
+def _member(text: str, annotation: type[enum.Enum]) -> enum.Enum:
+    if text in annotation.__members__:
+        return annotation[text]
+    for member in annotation:
+        if str(member.value) == text or member.name.lower() == text.lower():
+            return member
+    raise ValueError(f"must be one of {', '.join(annotation.__members__)}")
+
+
+def _choice(text: str, annotation: Any) -> Any:
+    for choice in typing.get_args(annotation):
+        if str(choice) == text:
+            return choice
+    raise ValueError(f"must be one of {', '.join(map(str, typing.get_args(annotation)))}")
+
+
+def _structure(text: str, annotation: Any) -> Any:
+    """JSON text, or a .json or .yaml file."""
+    if text.endswith((".json", ".yaml", ".yml")) and pathlib.Path(text).is_file():
+        import yaml
+
+        data = yaml.safe_load(pathlib.Path(text).read_text(encoding="utf-8"))
+    else:
+        try:
+            data = json.loads(text)
+        except ValueError:
+            raise ValueError("must be JSON, or the path of a .json or .yaml file") from None
+    return from_json(data, annotation)
+
+
+def from_json(data: Any, annotation: Any) -> Any:
+    """JSON data as a value of a type.
+
+    Raises:
+        ValueError: It is none.
+    """
+    annotation = _plain(annotation)
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is list and args and isinstance(data, list):
+        return [from_json(part, args[0]) for part in data]
+    if origin is dict and args and args[0] is str and isinstance(data, dict):
+        return {key: from_json(part, args[1]) for key, part in data.items()}
+    if origin is tuple and args and Ellipsis not in args and isinstance(data, list) and len(args) == len(data):
+        return tuple(from_json(part, inner) for part, inner in zip(data, args, strict=True))
+    if is_union(annotation):
+        for member in sorted(args, key=lambda member: member is str):
+            try:
+                return from_json(data, member)
+            except ValueError:
+                continue
+        raise ValueError(f"must be {type_name(annotation)}")
+    if isinstance(data, str) and annotation is not str:
+        return value_of(data, annotation) if engine.transformer(annotation).is_identity else data
+    try:
+        return engine.check(data, annotation)
+    except FlyteError as e:
+        raise ValueError(e.message) from None
+
+
+class InputOption(click.Option):
+    """One input of a task. A bool stands alone (`--x`) or with a value (`--x true`); `--no-x` says false."""
+
+    def __init__(self, name: str, annotation: Any, default: Any, help_text: str | None) -> None:
+        self.input_name = name
+        self.annotation = annotation
+        self.has_default = default is not NO_DEFAULT
+        dashed = name.replace("_", "-")
+        shown = type_name(annotation)
+        says = [help_text] if help_text else []
+        says.append(f"[{shown}]")
+        if default is has_default:
+            says.append("[default: kept by the backend]")
+        elif self.has_default:
+            says.append(f"[default: {default!r}]")
+        else:
+            says.append("[required]")
+        flags: dict[str, Any] = {"is_flag": False, "flag_value": BARE_FLAG} if is_flag(annotation) else {}
+        super().__init__(
+            [f"--{dashed}", name],
+            help=" ".join(says),
+            type=str,
+            required=False,
+            default=None,
+            metavar=shown.upper(),
+            **flags,
+        )
+
+
+def input_options(interface: NativeInterface) -> list[click.Option]:
+    """The options of a task's inputs, in declared order."""
+    described = getattr(interface.docstring, "input_descriptions", {}) if interface.docstring is not None else {}
+    options: list[click.Option] = []
+    for name, (annotation, default) in interface.inputs.items():
+        options.append(InputOption(name, annotation, default, described.get(name)))
+        if _plain(annotation) is bool:
+            options.append(
+                click.Option([f"--no-{name.replace('_', '-')}", f"no_{name}"], is_flag=True, default=None, hidden=True)
+            )
+    return options
+
+
+def values_of(interface: NativeInterface, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs that were given, as values.
+
+    Raises:
+        click.UsageError: One is missing, or cannot be read; the sentence names it.
+    """
+    values: dict[str, Any] = {}
+    missing = []
+    for name, (annotation, default) in interface.inputs.items():
+        text = given.get(name)
+        if given.get(f"no_{name}"):
+            values[name] = False
+        elif text is not None:
+            values[name] = _value(name, text, annotation, default)
+        elif default is NO_DEFAULT:
+            missing.append(f"--{name.replace('_', '-')} ({type_name(annotation)})")
+    if missing:
+        raise InputError(f"Missing required inputs: {', '.join(missing)}.")
+    return values
+
+
+def _value(name: str, text: str, annotation: Any, default: Any) -> Any:
+    try:
+        value = value_of(text, annotation)
+        engine.round_trip(value, annotation, Conversion()) if engine.transformer(annotation).is_identity else None
+    except (ValueError, FlyteError) as e:
+        raise InputError(
+            f"Input --{name.replace('_', '-')} {text[:80]!r} {e if str(e).startswith('must') else 'is wrong: ' + str(e)}."
+        ) from None
+    if isinstance(value, dict) and isinstance(default, dict):
+        return {**default, **value}
+    return value
+
+
+class InputError(click.ClickException):
+    """A task input that is missing or wrong: the user's mistake, exit code 1."""
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"Error: {self.message}", err=True, file=file)

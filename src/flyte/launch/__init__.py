@@ -1,0 +1,1 @@
+"""`flyte.run` and `flyte.deploy`: discover, plan (pure and printable), apply."""

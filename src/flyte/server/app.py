@@ -1,0 +1,258 @@
+"""The composition root: settings → ports → a running control plane. The only place that knows every adapter."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import pathlib
+import socket
+from datetime import UTC, datetime
+from typing import Any
+
+import uvicorn
+
+from flyte.errors import BackendError
+from flyte.server.blobs import Blobs
+from flyte.server.clock import system_clock
+from flyte.server.engine.aborts import Aborter
+from flyte.server.engine.dispatch import Dispatcher
+from flyte.server.engine.supervision import Supervision
+from flyte.server.executors.port import AttemptKey
+from flyte.server.executors.process.executor import ProcessExecutor
+from flyte.server.http.gate import Gate
+from flyte.server.http.objects import ObjectRoutes
+from flyte.server.http.routes import Routes
+from flyte.server.http.rpc import rpc_application
+from flyte.server.services.actions import ActionsService
+from flyte.server.services.data import DataProxyService, log_topic
+from flyte.server.services.projects import ProjectService
+from flyte.server.services.runs import RunService
+from flyte.server.services.system import (
+    AuthMetadataService,
+    ClusterService,
+    IdentityService,
+    RegisteredInterpreters,
+    SystemService,
+)
+from flyte.server.services.tasks import TaskService
+from flyte.server.settings import DEFAULT_PROJECT, ServerSettings
+from flyte.server.signing import Signer
+from flyte.server.store.port import Transaction
+from flyte.server.store.sqlite import SqliteStore, open_sqlite
+from flyte.server.version import VERSION
+
+log = logging.getLogger("flyte.server")
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class ControlPlane:
+    """One running control plane. Use as an async context manager around `serve`.
+
+    Args:
+        settings: What it is started with.
+    """
+
+    def __init__(self, settings: ServerSettings) -> None:
+        if settings.host not in _LOOPBACK:
+            raise BackendError(
+                f"The backend cannot listen on {settings.host}: whoever reaches its port can run code as you, and this "
+                "version knows no users yet. Only loopback addresses are possible."
+            )
+        self.settings = settings
+        self._lock = -1
+        self._store: SqliteStore | None = None
+        self._executor: ProcessExecutor | None = None
+        self._loops: asyncio.Task[None] | None = None
+        self._socket: socket.socket | None = None
+        self._app: Gate | None = None
+        self._is_ready = False
+        self.keep_tasks = False
+        self.grace_seconds = 10.0
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        assert self._socket is not None
+        return f"http://{self.settings.host}:{self._socket.getsockname()[1]}"
+
+    async def open(self) -> None:
+        """Take the data folder, the port and the database.
+
+        Raises:
+            BackendError: Another backend uses the data folder, or another program the port.
+        """
+        settings = self.settings
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = take_lock(settings.data)
+        self._socket = listen(settings.host, settings.port)
+        store = self._store = await open_sqlite(settings.data / "flyte.db")
+        secret = await store.write(_prepare)
+        signer = Signer(bytes.fromhex(secret))
+        blobs = Blobs(settings.blobs)
+        executor = self._executor = ProcessExecutor(settings.data, settings.task_python, settings.slots)
+        await executor.open()
+        interpreters = RegisteredInterpreters(store, system_clock)
+        dispatcher = Dispatcher(store, executor, interpreters, system_clock, self._task_endpoint)
+        aborter = Aborter(store, executor, system_clock)
+        supervision = Supervision(store, executor, dispatcher, system_clock, self._log_grew)
+        services: dict[str, object] = {
+            "RunService": RunService(store, blobs, aborter, system_clock),
+            "ActionsService": ActionsService(store, aborter, system_clock),
+            "DataProxyService": DataProxyService(store, blobs, signer, settings),
+            "TaskService": TaskService(store, system_clock),
+            "ProjectService": ProjectService(store, system_clock),
+            "ClusterService": ClusterService(),
+            "IdentityService": IdentityService(),
+            "AuthMetadataService": AuthMetadataService(),
+            "SystemService": SystemService(settings, interpreters, lambda: self.url, system_clock()),
+        }
+        rpc = rpc_application(services, lambda host: f"http://{host}")
+        self._app = Gate(Routes(rpc, ObjectRoutes(settings.blobs, signer), lambda: self._is_ready))
+        self._loops = asyncio.get_running_loop().create_task(self._run_loops(dispatcher, supervision))
+
+    async def _run_loops(self, dispatcher: Dispatcher, supervision: Supervision) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(supervision.run())
+            group.create_task(dispatcher.run())
+
+    def _task_endpoint(self) -> str:
+        return self.url.removeprefix("http://")
+
+    def _log_grew(self, key: AttemptKey, size: int) -> None:
+        assert self._store is not None
+        self._store.publish(log_topic((key.project, key.domain, key.run, key.action, key.attempt)))
+
+    async def serve(self) -> None:
+        """Answer requests until asked to stop by a signal or by `stop`."""
+        assert self._app is not None and self._socket is not None
+        config = uvicorn.Config(
+            self._app,
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,
+            h11_max_incomplete_event_size=64 * 1024,
+            server_header=False,
+        )
+        self._server = uvicorn.Server(config)
+        write_record(self.settings.data, self.url)
+        self._is_ready = True
+        serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=[self._socket]))
+        assert self._loops is not None
+        await asyncio.wait({serving, self._loops}, return_when=asyncio.FIRST_COMPLETED)
+        self._is_ready = False
+        if self._loops.done() and not serving.done():
+            # Without its loops a control plane only pretends: better to end, and say why, than to lie.
+            self._server.should_exit = True
+            await serving
+            self._loops.result()
+        await serving
+
+    def stop(self) -> None:
+        """Let `serve` return."""
+        self._server.should_exit = True
+
+    async def close(self) -> None:
+        """Drain the executor, and let go of everything."""
+        self._is_ready = False
+        remove_record(self.settings.data)
+        if self._executor is not None:
+            await self._executor.close(keep_tasks=self.keep_tasks, grace_seconds=self.grace_seconds)
+        if self._loops is not None:
+            self._loops.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await self._loops
+        if self._store is not None:
+            await self._store.close()
+        if self._socket is not None:
+            self._socket.close()
+        if self._lock >= 0:
+            os.close(self._lock)
+
+
+async def _prepare(tx: Transaction) -> str:
+    """What every database holds from its first start; gives the key that addresses are signed with."""
+    now = system_clock()
+    await tx.run("projects.add", name=DEFAULT_PROJECT, title=DEFAULT_PROJECT, description="", labels="{}", now=now)
+    await tx.run("meta.put", key="signing_key", value=Signer.new_key())
+    row = await tx.one("meta.get", key="signing_key")
+    assert row is not None
+    return str(row["value"])
+
+
+def take_lock(data: pathlib.Path) -> int:
+    """Keep a second backend off a data folder for as long as the descriptor is open.
+
+    Raises:
+        BackendError: There is one already.
+    """
+    import fcntl
+
+    descriptor = os.open(data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as e:
+        os.close(descriptor)
+        record = read_record(data)
+        who = f" (process {record['pid']}, {record['url']})" if record else ""
+        raise BackendError(
+            f"Another backend uses the data folder {data}{who}. Stop it with `flyte stop backend`, or give another --data."
+        ) from e
+    return descriptor
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        BackendError: The port belongs to another program.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as e:
+        listening.close()
+        raise BackendError(
+            f"Port {port} of {host} is taken by another program ({e.strerror}). Give another --port, or 0 for a free one.",
+            code="PortTaken",
+        ) from e
+    listening.listen(2048)
+    listening.setblocking(False)
+    return listening
+
+
+def write_record(data: pathlib.Path, url: str) -> None:
+    """Say where the backend of a data folder is."""
+    record = {
+        "pid": os.getpid(),
+        "url": url,
+        "version": VERSION,
+        "data": str(data),
+        "started_at": datetime.now(UTC).isoformat(),
+    }
+    temporary = data / ".backend.json.tmp"
+    temporary.write_text(json.dumps(record))
+    temporary.replace(data / "backend.json")
+
+
+def read_record(data: pathlib.Path) -> dict[str, Any] | None:
+    """Where the backend of a data folder said it was."""
+    try:
+        record = json.loads((data / "backend.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def remove_record(data: pathlib.Path) -> None:
+    """The backend is gone."""
+    record = read_record(data)
+    if record is not None and record.get("pid") == os.getpid():
+        (data / "backend.json").unlink(missing_ok=True)

@@ -1,0 +1,46 @@
+"""Aborting runs and actions: decided in one transaction, processes ended after it."""
+
+from __future__ import annotations
+
+from flyte.errors import RpcError
+from flyte.lifecycle.machine import AbortRequested
+from flyte.model.ids import ActionRef
+from flyte.server.clock import Clock
+from flyte.server.engine.supervision import GRACE_SECONDS
+from flyte.server.engine.transitions import Effects, apply
+from flyte.server.executors.port import Executor
+from flyte.server.store.port import Store, Transaction
+
+
+class Aborter:
+    """Ends actions with everything below them."""
+
+    def __init__(self, store: Store, executor: Executor, clock: Clock) -> None:
+        self._store = store
+        self._executor = executor
+        self._clock = clock
+
+    async def abort(self, action: ActionRef, reason: str) -> None:
+        """Abort an action; one that is over already stays as it is.
+
+        Raises:
+            RpcError: There is no such action (`not_found`).
+        """
+        effects = Effects()
+
+        async def transaction(tx: Transaction) -> None:
+            scope = action.run.scope
+            row = await tx.one(
+                "actions.get",
+                project=scope.project,
+                domain=scope.domain,
+                run=action.run.name,
+                name=action.name,
+            )
+            if row is None:
+                raise RpcError(f"There is no action {action.name} of a run {action.run.name}.", code="not_found")
+            await apply(tx, row["id"], AbortRequested(reason), self._clock(), effects)
+
+        await self._store.write(transaction)
+        for key, why in effects.stops:
+            await self._executor.stop(key, why, GRACE_SECONDS)

@@ -1,0 +1,155 @@
+"""What executors say, turned into events of the machine: one transaction for all that is waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal as signals
+from collections.abc import Callable
+
+from flyte.lifecycle.machine import Event, Failed, Failure, Started, Succeeded
+from flyte.model.phase import ActionPhase
+from flyte.server.clock import Clock
+from flyte.server.engine.dispatch import Dispatcher
+from flyte.server.engine.transitions import Effects, Ending, apply
+from flyte.server.executors.port import (
+    AttemptEnded,
+    AttemptKey,
+    AttemptStarted,
+    Connected,
+    Executor,
+    ExecutorEvent,
+    LogGrew,
+)
+from flyte.server.store.port import Store, Transaction
+from flyte.wire.documents import task_error
+
+log = logging.getLogger("flyte.server.supervision")
+
+GRACE_SECONDS = 5.0
+"""How long a process has to end by itself after being asked to."""
+
+
+def outcome(event: AttemptEnded) -> Event:
+    """What the end of a process means for its attempt (wire_protocol §5.2, step 8)."""
+    epoch = event.key.epoch
+    if event.lost_reason:
+        return Failed(epoch, Failure("Lost", event.lost_reason, "system"))
+    if event.error_document:
+        error = task_error(event.error_document)
+        return Failed(epoch, Failure(error.code, error.message, error.kind, error.recoverable))
+    if event.signal:
+        name = signals.Signals(event.signal).name if event.signal in list(signals.Signals) else str(event.signal)
+        return Failed(epoch, Failure(f"Killed{name}", f"The task's process was ended by signal {name}.", "system"))
+    if event.exit_code not in (0, None):
+        return Failed(
+            epoch,
+            Failure(
+                "NonZeroExit",
+                f"The task's process ended with exit code {event.exit_code}, leaving no error.",
+                "user",
+            ),
+        )
+    if event.has_outputs:
+        return Succeeded(epoch)
+    return Failed(
+        epoch,
+        Failure("OutputsNotFound", "The task's process ended without leaving outputs.", "system"),
+    )
+
+
+class Supervision:
+    """See the module.
+
+    Args:
+        log_grew: Told when an attempt's log has grown.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        executor: Executor,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        log_grew: Callable[[AttemptKey, int], None],
+    ) -> None:
+        self._store = store
+        self._executor = executor
+        self._dispatcher = dispatcher
+        self._clock = clock
+        self._log_grew = log_grew
+        self._waiting: asyncio.Queue[AttemptStarted | AttemptEnded] = asyncio.Queue()
+
+    async def run(self) -> None:
+        """Listen and record, for ever."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._record())
+            async for event in self._executor.events():
+                await self._take(event)
+
+    async def _take(self, event: ExecutorEvent) -> None:
+        match event:
+            case LogGrew(key, size):
+                self._log_grew(key, size)
+            case Connected(known):
+                await self._dispatcher.reconcile(known)
+                await self._wake_queue()
+            case AttemptStarted() | AttemptEnded():
+                self._waiting.put_nowait(event)
+
+    async def _wake_queue(self) -> None:
+        async def transaction(tx: Transaction) -> None:
+            tx.publish("queue")
+
+        await self._store.write(transaction)
+
+    async def _record(self) -> None:
+        while True:
+            events = [await self._waiting.get()]
+            while not self._waiting.empty() and len(events) < 256:
+                events.append(self._waiting.get_nowait())
+            effects = Effects()
+            await self._store.write(lambda tx, batch=events, after=effects: self._apply_all(tx, batch, after))
+            for event in events:
+                if isinstance(event, AttemptEnded):
+                    await self._executor.acknowledge(event.key)
+            for key, reason in effects.stops:
+                await self._executor.stop(key, reason, GRACE_SECONDS)
+
+    async def _apply_all(self, tx: Transaction, events: list[AttemptStarted | AttemptEnded], effects: Effects) -> None:
+        for event in events:
+            key = event.key
+            row = await tx.one("actions.get", project=key.project, domain=key.domain, run=key.run, name=key.action)
+            if row is None:
+                continue
+            if isinstance(event, AttemptStarted):
+                await apply(tx, row["id"], Started(key.epoch), self._clock(), effects)
+                await tx.run("attempts.start", action_id=row["id"], number=key.attempt, at=event.at)
+                continue
+            ending = Ending(event.exit_code, event.signal or None, event.peak_memory_bytes, event.cpu_seconds)
+            verdict = outcome(event)
+            output_uri = await self._output_uri(tx, row["id"], key) if isinstance(verdict, Succeeded) else ""
+            state = await apply(tx, row["id"], verdict, self._clock(), effects, output_uri=output_uri, ending=ending)
+            if state.phase is ActionPhase.SUCCEEDED and isinstance(verdict, Succeeded):
+                await self._keep_result(tx, row["id"])
+
+    async def _output_uri(self, tx: Transaction, action_id: int, key: AttemptKey) -> str:
+        row = await tx.one("actions.by_id", action_id=action_id)
+        assert row is not None
+        return f"{row['output_base']}{key.action}/{key.attempt}"
+
+    async def _keep_result(self, tx: Transaction, action_id: int) -> None:
+        row = await tx.one("actions.by_id", action_id=action_id)
+        if row is None or not row["cache_key"]:
+            return
+        for scope in ("", f"{row['project']}/{row['domain']}"):
+            await tx.run(
+                "cache.put",
+                scope=scope,
+                key=row["cache_key"],
+                output_uri=row["output_uri"],
+                run_id=row["run_id"],
+                action_name=row["name"],
+                now=self._clock(),
+            )
+        await tx.run("actions.cache_status", action_id=action_id, status=3)

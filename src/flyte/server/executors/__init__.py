@@ -1,0 +1,1 @@
+"""The port to whatever runs attempts, and its adapters."""

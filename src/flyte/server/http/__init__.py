@@ -1,0 +1,1 @@
+"""The HTTP edge: RPCs, signed objects, health, and the one gate before all of them."""

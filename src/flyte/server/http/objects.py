@@ -1,0 +1,115 @@
+"""Signed uploads and downloads: PUT and GET on /objects/TICKET/NAME."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import os
+import pathlib
+import secrets
+from typing import Any
+
+from flyte.server.http.gate import Receive, Scope, Send, answer
+from flyte.server.services.data import OBJECTS_PATH
+from flyte.server.signing import Grant, Signer
+
+_CHUNK = 1024 * 1024
+
+
+class ObjectRoutes:
+    """See the module.
+
+    Args:
+        root: The blob root.
+    """
+
+    def __init__(self, root: pathlib.Path, signer: Signer) -> None:
+        self._root = root.resolve()
+        self._signer = signer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        ticket = scope["path"].removeprefix(OBJECTS_PATH).split("/")[0]
+        grant = self._signer.check(ticket, "GET" if scope["method"] == "HEAD" else scope["method"])
+        if grant is None:
+            await answer(send, 403, "The address is not valid, or no longer.\n")
+            return
+        path = (self._root / grant.key).resolve()
+        if not path.is_relative_to(self._root):
+            await answer(send, 403, "The address is not valid.\n")
+            return
+        if grant.method == "PUT":
+            await self._put(scope, receive, send, grant, path)
+        else:
+            await self._get(scope, send, path)
+
+    async def _put(self, scope: Scope, receive: Receive, send: Send, grant: Grant, path: pathlib.Path) -> None:
+        headers = {key.lower(): value for key, value in scope["headers"]}
+        length = headers.get(b"content-length", b"")
+        if length and (not length.isdigit() or int(length) > grant.size):
+            await answer(send, 413, f"This address takes at most {grant.size:,} bytes.\n")
+            return
+        said = headers.get(b"content-md5", grant.md5.encode()).decode("latin-1")
+        if said != grant.md5:
+            await answer(send, 400, "Content-MD5 is not the checksum that this address was made for.\n")
+            return
+        temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+        try:
+            problem = await self._receive_into(temporary, receive, grant)
+            if problem is not None:
+                await answer(send, *problem)
+                return
+            await asyncio.to_thread(os.replace, temporary, path)
+        except OSError as e:
+            await answer(send, 507, f"The upload cannot be kept: {e.strerror}.\n")
+            return
+        finally:
+            await asyncio.to_thread(temporary.unlink, missing_ok=True)
+        await answer(send, 200, "")
+
+    async def _receive_into(self, temporary: pathlib.Path, receive: Receive, grant: Grant) -> tuple[int, str] | None:
+        checksum, received = hashlib.md5(usedforsecurity=False), 0
+        with temporary.open("wb") as file:
+            while True:
+                message: Any = await receive()
+                if message["type"] == "http.disconnect":
+                    return 400, "The upload broke off.\n"
+                body = message.get("body", b"")
+                received += len(body)
+                if received > grant.size:
+                    return 413, f"This address takes at most {grant.size:,} bytes.\n"
+                checksum.update(body)
+                await asyncio.to_thread(file.write, body)
+                if not message.get("more_body", False):
+                    break
+            await asyncio.to_thread(_to_disk, file)
+        if grant.md5 and base64.b64encode(checksum.digest()).decode() != grant.md5:
+            return 400, "The content does not have the checksum that this address was made for.\n"
+        return None
+
+    async def _get(self, scope: Scope, send: Send, path: pathlib.Path) -> None:
+        if not await asyncio.to_thread(path.is_file):
+            await answer(send, 404, "There is nothing here.\n")
+            return
+        size = (await asyncio.to_thread(path.stat)).st_size
+        headers = [
+            (b"content-type", b"application/octet-stream"),
+            (b"content-length", str(size).encode()),
+            (b"content-disposition", b"attachment"),
+            (b"x-content-type-options", b"nosniff"),
+            (b"cache-control", b"no-store"),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.body", "body": b""})
+            return
+        with path.open("rb") as file:
+            while chunk := await asyncio.to_thread(file.read, _CHUNK):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _to_disk(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())

@@ -1,0 +1,1 @@
+"""One file per service of the IDL: validate, translate, call. One transaction a verb."""

@@ -1,0 +1,1 @@
+"""The port to the database, its adapters, and the named queries. SQL lives in `sql/`, nowhere else."""
