@@ -57,7 +57,7 @@ class Project:
         project = project_service_pb2.Project(id=id, name=name, description=description, org=_org())
         project.labels.values.update(labels or {})
         await _call("CreateProject", project=project)
-        return await Project.get.aio(id)  # type: ignore[no-any-return]
+        return await Project.get.aio(id)
 
     @staticmethod
     @syncify
@@ -79,15 +79,15 @@ class Project:
         )
         changed.labels.values.update(labels if labels is not None else dict(current.labels.values))
         await _call("UpdateProject", project=changed)
-        return await Project.get.aio(id)  # type: ignore[no-any-return]
+        return await Project.get.aio(id)
 
     def archive(self) -> Project:
         """Hide it from lists."""
-        return Project.update(self.id, state="archived")  # type: ignore[no-any-return]
+        return Project.update(self.id, state="archived")
 
     def unarchive(self) -> Project:
         """Show it in lists again."""
-        return Project.update(self.id, state="active")  # type: ignore[no-any-return]
+        return Project.update(self.id, state="active")
 
     @staticmethod
     @syncify

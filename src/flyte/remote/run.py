@@ -354,7 +354,7 @@ class Run:
         async for action in Action.listall.aio(
             self.name, in_phase=("failed", "timed_out"), sort_by=("updated_at", "asc")
         ):
-            return await action.details()  # type: ignore[no-any-return]
+            return await action.details()
         return None
 
     # Logs and control.
