@@ -10,10 +10,11 @@ from dataclasses import replace
 from importlib import metadata
 from typing import Any
 
+from flyte.authoring.context import ctx
 from flyte.client import local_backend
 from flyte.client.session import Session, current_session, make_transport, set_session
-from flyte.config.settings import Config, PlatformConfig, auto, find_config_file
-from flyte.errors import FeatureNotAvailable, InitializationError, InvalidValue
+from flyte.config.settings import Config, PlatformConfig, auto
+from flyte.errors import BackendError, FeatureNotAvailable, InitializationError, InvalidValue
 
 LOCAL_PROJECT, LOCAL_DOMAIN, LOCAL_ORG = "flytesnacks", "development", "local"
 
@@ -195,8 +196,6 @@ def use_local_backend(config: Config, *, start: bool) -> Config:
     Raises:
         BackendError: None runs and none was to be started, it did not start, or it has another version.
     """
-    from flyte.errors import BackendError
-
     record = local_backend.find()
     if record is None:
         if not start:
@@ -254,8 +253,6 @@ def current_domain() -> str:
 
 
 def _current(what: str) -> str:
-    from flyte.authoring.context import ctx
-
     context = ctx()
     if context:
         value = getattr(context.action, what)
@@ -263,8 +260,6 @@ def _current(what: str) -> str:
             return str(value)
     session = current_session()
     config = session.config if session is not None else None
-    if config is None and find_config_file() is None:
-        config = None
     if config is not None and getattr(config.task, what):
         return str(getattr(config.task, what))
     inside = os.environ.get(f"FLYTE_INTERNAL_EXECUTION_{what.upper()}")
@@ -285,8 +280,6 @@ def is_initialized() -> bool:
 
 def is_control_plane_available() -> bool:
     """True inside a task that a backend runs, and outside of tasks when a backend is configured."""
-    from flyte.authoring.context import ctx
-
     context = ctx()
     if context:
         return context.is_in_cluster()

@@ -46,7 +46,7 @@ class Session:
                 raise InitializationError(
                     f"{name}NotConfigured",
                     "user",
-                    f"No {name.lower()} is set. Give --{name.lower()}, or set task.{name.lower()} in the configuration.",
+                    f"No {name.lower()} is set. Give --{name.lower()}, or set task.{name.lower()} in config.yaml.",
                 )
         assert project and domain
         return Scope(project=project, domain=domain, org=self.config.task.org or "")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from flyte.errors import FlyteError
 from flyte.remote import logs
-from flyte.remote.action import WaitFor
+from flyte.remote.details import WaitFor
 
 if TYPE_CHECKING:
     from flyte.remote.run import Run

@@ -15,14 +15,8 @@ from flyte.model.interface import NativeInterface
 from flyte.model.outcome import ActionOutputs, as_text
 from flyte.model.phase import ActionPhase
 from flyte.remote import logs
-from flyte.remote.action import (
-    Action,
-    ActionDetails,
-    ActionInputs,
-    WaitFor,
-    fetch_details,
-    watch_details,
-)
+from flyte.remote.action import Action
+from flyte.remote.details import ActionDetails, ActionInputs, WaitFor, fetch_details, watch_details
 from flyte.remote.listing import (
     SortBy,
     TimeFilter,

@@ -324,7 +324,8 @@ async def _newest_version(name: str, scope: Scope) -> str:
     answer = await require_transport().unary("TaskService", "ListTasks", request)
     if not answer.tasks:
         raise RemoteTaskNotFoundError(
-            f"No task {name} is deployed in {scope.project}/{scope.domain}. Deploy it with: flyte deploy FILE ENVIRONMENT"
+            f"No task {name} is deployed in {scope.project}/{scope.domain}. "
+            "Deploy it with: flyte deploy FILE ENVIRONMENT"
         )
     return str(answer.tasks[0].task_id.version)
 

@@ -125,3 +125,17 @@ secretive = flyte.TaskEnvironment(name="secretive", secrets="api-key")
 @secretive.task
 def needs_secret() -> int:
     return 1
+
+
+elsewhere = flyte.remote.Task.get("pipeline_env.add_one", auto_version="latest")
+here = flyte.remote.Task.get("pipeline_env.double", auto_version="current")
+
+
+@env.task
+async def calls_deployed() -> list[int]:
+    return [await elsewhere(x=1), await here(x=21)]
+
+
+@env.task
+async def calls_deployed_by_position() -> int:
+    return await elsewhere(1)

@@ -187,6 +187,25 @@ def test_deployed_tasks_run_by_name_handle_and_version(pipeline: Any) -> None:
     assert {"pipeline_env.add_one", "pipeline_env.main"} <= names
 
 
+def test_a_task_calls_deployed_tasks_as_its_children(pipeline: Any) -> None:
+    (deployment,) = flyte.deploy(pipeline.env)
+    run = flyte.run("pipeline_env.calls_deployed")
+    assert run.outputs()[0] == [2, 42]
+    versions = {
+        action.task_name: action.pb2.metadata.task.id.version
+        for action in flyte.remote.Action.listall(for_run_name=run.name)
+    }
+    assert versions["pipeline_env.double"] == deployment.version
+
+
+def test_a_deployed_task_is_called_by_keyword_only(pipeline: Any) -> None:
+    flyte.deploy(pipeline.env)
+    run = flyte.run("pipeline_env.calls_deployed_by_position")
+    with pytest.raises(flyte.errors.RuntimeUserError, match="keyword arguments only") as caught:
+        run.outputs()
+    assert caught.value.code == "RemoteTaskUsageError"
+
+
 def test_deploying_again_is_unchanged_and_another_version_is_another(pipeline: Any) -> None:
     (first,) = flyte.deploy(pipeline.env)
     (second,) = flyte.deploy(pipeline.env)
