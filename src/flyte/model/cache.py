@@ -77,6 +77,15 @@ def function_body_digest(func: Callable[..., Any], salt: str = "") -> str:
     return hashlib.sha256((ast.dump(ast.parse(source)) + salt).encode()).hexdigest()
 
 
+def _age(value: timedelta | int) -> timedelta:
+    if isinstance(value, bool) or not isinstance(value, int | timedelta):
+        raise InvalidType(f"Cache(max_age=…) must be a timedelta or whole seconds, not {value!r}.")
+    age = value if isinstance(value, timedelta) else timedelta(seconds=value)
+    if age < timedelta(0):
+        raise InvalidValue(f"Cache(max_age=…) must not be negative, got {age}.")
+    return age
+
+
 def _default_policies() -> list[CachePolicy]:
     return [FunctionBodyPolicy()]
 
@@ -108,10 +117,8 @@ class Cache:
 
     def __post_init__(self) -> None:
         self.behavior = normalised_behavior(self.behavior)
-        if isinstance(self.max_age, int) and not isinstance(self.max_age, bool):
-            self.max_age = timedelta(seconds=self.max_age)
-        if self.max_age is not None and self.max_age < timedelta(0):
-            raise InvalidValue(f"Cache(max_age=…) must not be negative, got {self.max_age}.")
+        if self.max_age is not None:
+            self.max_age = _age(self.max_age)
         if self.policies is None:
             self.policies = _default_policies()
         elif not isinstance(self.policies, list):

@@ -114,7 +114,7 @@ def HABANA_GAUDI(device: str) -> Device:  # noqa: N802
 
 def APPLE_SILICON() -> Device:  # noqa: N802
     """The Metal GPU of the Mac that hosts the backend."""
-    return Device(quantity=1, device_class="APPLE_SILICON")
+    return Device(quantity=1, device_class="APPLE_SILICON", device="AppleSilicon")
 
 
 _FAMILIES: tuple[tuple[DeviceClass, tuple[str, ...]], ...] = (

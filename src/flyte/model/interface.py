@@ -46,6 +46,14 @@ class NativeInterface:
     docstring: Any = None
     _remote_defaults: dict[str, Any] | None = field(default=None, repr=False)
 
+    def __repr__(self) -> str:
+        taken = (
+            f"{name}: {_shown(type_)}" + ("" if default is NO_DEFAULT else f" = {default!r}")
+            for name, (type_, default) in self.inputs.items()
+        )
+        given = ", ".join(f"{name}: {_shown(type_)}" for name, type_ in self.outputs.items())
+        return f"({', '.join(taken)}) -> {given or None}"
+
     def has_outputs(self) -> bool:
         """True when the task returns something."""
         return bool(self.outputs)
@@ -84,7 +92,8 @@ class NativeInterface:
         """Read the interface off a function's hints, defaults and return annotation.
 
         Raises:
-            InvalidValue: The function takes `*args` or `**kwargs`, or a hint names something unknown.
+            InvalidValue: The function takes `*args`, `**kwargs` or positional-only parameters, or a hint cannot be
+                evaluated.
             InvalidType: The return annotation cannot be a set of outputs.
         """
         name = getattr(func, "__qualname__", repr(func))
@@ -95,6 +104,11 @@ class NativeInterface:
                 raise InvalidValue(
                     f"Function {name} cannot have variable positional or keyword arguments (*args, **kwargs): "
                     "name each input and give it a type."
+                )
+            if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+                raise InvalidValue(
+                    f"Function {name} has the positional-only parameter {parameter.name!r}, and inputs are handed "
+                    "over by name. Remove the '/' from its signature."
                 )
             inputs[parameter.name] = (hints.get(parameter.name, Any), parameter.default)
         outputs = extract_return_annotation(hints.get("return"), name)
@@ -129,10 +143,14 @@ class NativeInterface:
     def with_defaults(self, bound: Mapping[str, Any]) -> dict[str, Any]:
         """All inputs in declared order: what was bound, and the defaults of the rest."""
         return {
-            name: bound[name] if name in bound else default
+            name: bound.get(name, default)
             for name, (_, default) in self.inputs.items()
             if name in bound or default is not NO_DEFAULT
         }
+
+
+def _shown(type_: Any) -> str:
+    return type_.__qualname__ if isinstance(type_, type) and not typing.get_args(type_) else repr(type_)
 
 
 def _listed(names: list[str]) -> str:
@@ -147,6 +165,8 @@ def _hints(func: Callable[..., Any], name: str) -> dict[str, Any]:
             f"A type hint of {name} names {e.name!r}, which is not defined where the function is. "
             "Import or define it at module level."
         ) from e
+    except (SyntaxError, TypeError, AttributeError) as e:
+        raise InvalidValue(f"A type hint of {name} cannot be evaluated: {e}.") from e
 
 
 def is_named_tuple(type_: Any) -> bool:
@@ -161,9 +181,9 @@ def extract_return_annotation(annotation: Any, of: str = "the function") -> dict
     anything else gives `o0`.
 
     Raises:
-        InvalidType: `tuple[A]` or `tuple[A, ...]`, whose number of outputs is in doubt.
+        InvalidType: `tuple[()]`, `tuple[A]` or `tuple[A, ...]`, whose number of outputs is in doubt.
     """
-    if annotation is None or annotation is type(None) or annotation is typing.NoReturn:
+    if any(annotation is nothing for nothing in (None, type(None), typing.NoReturn, typing.Never)):
         return {}
     if isinstance(annotation, tuple):
         return {f"o{i}": part for i, part in enumerate(annotation)}
@@ -172,7 +192,7 @@ def extract_return_annotation(annotation: Any, of: str = "the function") -> dict
         return {name: fields.get(name, Any) for name in annotation._fields}
     if typing.get_origin(annotation) is tuple:
         parts = typing.get_args(annotation)
-        if len(parts) == 1 or Ellipsis in parts:
+        if len(parts) < 2 or Ellipsis in parts:
             raise InvalidType(
                 f"{of} returns {annotation}: write tuple[A, B] for several outputs, the plain type for one, "
                 "or list[A] for as many as there are."

@@ -6,16 +6,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from flyte.errors import InvalidValue
+from flyte.errors import InvalidType, InvalidValue
 
 SHORTEST_TTL = timedelta(seconds=30)
 
 
 def _ttl(value: int | timedelta, name: str) -> timedelta:
+    if isinstance(value, bool) or not isinstance(value, int | timedelta):
+        raise InvalidType(f"ReusePolicy({name}=…) must be a timedelta or whole seconds, not {value!r}.")
     ttl = timedelta(seconds=value) if isinstance(value, int) else value
     if ttl < SHORTEST_TTL:
         raise InvalidValue(f"ReusePolicy({name}=…) must be at least 30 seconds, got {ttl}.")
     return ttl
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and all(isinstance(part, int) for part in value)
 
 
 @dataclass
@@ -30,6 +36,7 @@ class ReusePolicy:
         scope: Shared by all runs (`global`), or by the actions of one run (`run`).
 
     Raises:
+        InvalidType: A value has the wrong type.
         InvalidValue: A value is out of its range.
     """
 
@@ -42,12 +49,14 @@ class ReusePolicy:
     def __post_init__(self) -> None:
         if isinstance(self.replicas, int):
             self.replicas = (self.replicas, self.replicas)
-        if len(self.replicas) != 2 or self.replicas[0] < 0 or self.replicas[1] < 1:
+        if not _is_pair(self.replicas) or self.replicas[0] < 0 or self.replicas[1] < 1:
             raise InvalidValue(
                 f"ReusePolicy(replicas=…) must be a number above 0 or (min, max), got {self.replicas!r}."
             )
         if self.replicas[0] > self.replicas[1]:
             raise InvalidValue(f"ReusePolicy(replicas={self.replicas!r}): the fewest are more than the most.")
+        if isinstance(self.concurrency, bool) or not isinstance(self.concurrency, int):
+            raise InvalidType(f"ReusePolicy(concurrency=…) must be a whole number, not {self.concurrency!r}.")
         if self.concurrency < 1:
             raise InvalidValue(f"ReusePolicy(concurrency=…) must be at least 1, got {self.concurrency}.")
         if self.scope not in ("global", "run"):

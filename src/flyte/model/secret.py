@@ -40,6 +40,8 @@ class Secret:
     def __post_init__(self) -> None:
         if not isinstance(self.key, str) or not _KEY.fullmatch(self.key):
             raise InvalidValue(f"Secret key {self.key!r} must be letters, digits, '-' and '_'.")
+        if self.group is not None and (not isinstance(self.group, str) or not _KEY.fullmatch(self.group)):
+            raise InvalidValue(f"Secret group {self.group!r} must be letters, digits, '-' and '_'.")
         if self.mount is not None and pathlib.PurePosixPath(self.mount) != MOUNT_ROOT:
             raise InvalidValue(
                 f"Secret {self.key!r}: only mount={str(MOUNT_ROOT)!r} is possible, not {str(self.mount)!r}."
@@ -47,6 +49,11 @@ class Secret:
         if self.as_env_var is not None and not _ENV_VAR.fullmatch(self.as_env_var):
             raise InvalidValue(
                 f"Secret {self.key!r}: as_env_var={self.as_env_var!r} must be upper-case letters, digits and '_'."
+            )
+        if self.mount is None and not _ENV_VAR.fullmatch(self.env_var):
+            raise InvalidValue(
+                f"Secret {self.key!r} would appear in the variable {self.env_var!r}, which is no name of one: "
+                "give as_env_var."
             )
 
     @property
@@ -59,7 +66,7 @@ class Secret:
 
     def stable_hash(self) -> str:
         """A digest of the request (not of any value), the same on every machine."""
-        text = f"{self.key}{self.group}{self.mount}{self.as_env_var}"
+        text = repr((self.key, self.group, self.mount and str(self.mount), self.as_env_var))
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -14,6 +14,7 @@ from flyte.model.resources import Resources
 from flyte.model.retry import RetryStrategy
 from flyte.model.reuse import ReusePolicy
 from flyte.model.secret import Secret
+from flyte.model.source import Repository
 from flyte.model.timeout import Timeout
 
 MAX_INLINE_IO_BYTES = 10 * 1024 * 1024
@@ -76,6 +77,7 @@ class Placement:
     Args:
         sys_path: Folders for `sys.path`, relative to the bundle, put into the container's environment.
         image_cache: The encoded image cache that children resolve their images from.
+        repository: Where the code comes from; documentation links there.
     """
 
     version: str
@@ -86,6 +88,7 @@ class Placement:
     image_cache: str | None = None
     sys_path: str | None = None
     root_dir: pathlib.Path | None = None
+    repository: Repository | None = None
 
 
 CacheLookupScope = Literal["global", "project-domain"]

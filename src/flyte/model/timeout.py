@@ -9,6 +9,9 @@ from typing import TypeAlias
 
 from flyte.errors import InvalidType, InvalidValue
 
+_LONGEST_SECONDS = 315_576_000_000
+"""Ten thousand years: what the protocol's durations hold."""
+
 Duration: TypeAlias = timedelta | int | None
 
 
@@ -20,6 +23,8 @@ def _seconds(value: Duration, what: str) -> timedelta | None:
     if isinstance(value, int | float):
         if not math.isfinite(value):
             raise InvalidValue(f"{what} must be finite, got {value!r}.")
+        if abs(value) > _LONGEST_SECONDS:
+            raise InvalidValue(f"{what} is longer than can be counted ({_LONGEST_SECONDS:,} seconds), got {value!r}.")
         value = timedelta(seconds=value)
     if value < timedelta(0):
         raise InvalidValue(f"{what} must not be negative, got {value}.")
