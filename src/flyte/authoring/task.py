@@ -8,10 +8,17 @@ import sys
 import weakref
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVar, cast, overload
 
+from flyte.authoring.checks import LONGEST_SHORT_NAME, as_links, as_triggers, check_settings
 from flyte.authoring.controller import running
-from flyte.errors import InvalidType, InvalidValue, SyncTaskCallInAsyncContextError
+from flyte.errors import (
+    FeatureNotAvailable,
+    FeatureNotAvailableAttribute,
+    InvalidType,
+    InvalidValue,
+    SyncTaskCallInAsyncContextError,
+)
 from flyte.model.cache import Cache, CacheRequest, FunctionBodyPolicy, VersionParameters, as_cache
 from flyte.model.documentation import Documentation, Link
 from flyte.model.image import Image
@@ -29,7 +36,8 @@ if TYPE_CHECKING:
     from flyte.authoring.environment import TaskEnvironment
 
 P = ParamSpec("P")
-R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
 
 log = logging.getLogger("flyte")
 
@@ -37,8 +45,22 @@ _FIXED_BY_NAME = ("name", "image", "docs", "interface")
 _RUNTIME_RESTRICTED = ("resources", "env_vars", "secrets", "service_account")
 
 
-@dataclass(kw_only=True)
-class TaskTemplate(Generic[P, R]):
+def refuse_plugin(owner: str, plugin_config: object) -> None:
+    """Plug-ins select another kind of task by the type of their configuration, and none can be registered yet.
+
+    Raises:
+        FeatureNotAvailable: A configuration is given.
+    """
+    if plugin_config is not None:
+        kind = type(plugin_config)
+        raise FeatureNotAvailable(
+            f"{owner}: no task plug-in is registered for {kind.__module__}.{kind.__qualname__}; plug-ins are not "
+            "available yet (docs/compatibility.md)."
+        )
+
+
+@dataclass(kw_only=True, repr=False)
+class TaskTemplate(Generic[P, R_co]):
     """Base of all kinds of tasks: what a task is, whatever runs it.
 
     Users get one from `@env.task` and call it; every field can be read. Inside a task a call starts a child
@@ -67,21 +89,28 @@ class TaskTemplate(Generic[P, R]):
     debuggable: bool = False
     entrypoint: bool = False
     produces_artifacts: bool = False
-    parent_env: weakref.ReferenceType[TaskEnvironment] | None = field(default=None, repr=False)
+    parent_env: weakref.ReferenceType[TaskEnvironment] | None = field(default=None)
     parent_env_name: str | None = None
     max_inline_io_bytes: int = MAX_INLINE_IO_BYTES
     triggers: tuple[Trigger, ...] = ()
     links: tuple[Link, ...] = ()
     _call_as_synchronous: bool = False
+    # Holds the environment for as long as one of its tasks lives; `parent_env` alone would not.
+    _environment: TaskEnvironment | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        owner = f"Task {self.name}"
+        check_settings(owner, {f.name: getattr(self, f.name) for f in fields(self)})
         self.cache = as_cache(self.cache)
         self.retries = as_retry_strategy(self.retries)
         as_timeout(self.timeout)
+        self.triggers = as_triggers(owner, self.triggers)
+        self.links = as_links(owner, self.links)
         if not self.short_name:
-            self.short_name = self.name
-        if len(self.short_name) > 63:
-            raise InvalidValue(f"short_name {self.short_name!r} of task {self.name} is longer than 63 characters.")
+            self.short_name = self.name[:LONGEST_SHORT_NAME]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(name={self.name!r}, interface={self.interface!r})"
 
     @property
     def native_interface(self) -> NativeInterface:
@@ -93,29 +122,53 @@ class TaskTemplate(Generic[P, R]):
         """The file that defines the task; None where there is none."""
         return None
 
+    @property
+    def json_schema(self) -> dict[str, Any]:
+        """The inputs as a JSON schema; not built yet.
+
+        Raises:
+            FeatureNotAvailable: Always, in this version.
+        """
+        raise FeatureNotAvailableAttribute(
+            f"task.json_schema of {self.name} is not available yet (docs/compatibility.md)."
+        )
+
     def cache_version(self, code_bundle: Any = None) -> str:
         """The version that results are kept under; set for tasks without a cache too, for recovery."""
         del code_bundle
         return as_cache(self.cache).version_override or ""
 
-    def forward(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def forward(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call what is behind the task, past everything that flyte does."""
         raise InvalidType(f"Task {self.name} has no function to call.")
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         state = running()
         if state is None:
             return self.forward(*args, **kwargs)
         if not self._call_as_synchronous:
-            return cast(R, state.controller.call_async(self, args, kwargs))
+            return cast(R_co, state.controller.call_async(self, args, kwargs))
         _refuse_on_running_loop(self.name)
-        return cast(R, state.controller.call(self, args, kwargs))
+        return cast(R_co, state.controller.call(self, args, kwargs))
 
-    async def aio(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    @overload
+    def aio(
+        self: TaskTemplate[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def aio(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]: ...
+    async def aio(self, *args: Any, **kwargs: Any) -> Any:
         """Call the task from asynchronous code, whichever kind it is.
 
         Example:
-            >>> results = await asyncio.gather(*[step.aio(i) for i in range(3)])  # doctest: +SKIP
+            >>> @env.task
+            ... def square(x: int) -> int:
+            ...     return x * x
+            >>> @env.task
+            ... async def squares() -> list[int]:
+            ...     return list(await asyncio.gather(*[square.aio(x) for x in range(3)]))
+            >>> print(flyte.run(squares))
+            [0, 1, 4]
         """
         state = running()
         if state is not None:
@@ -145,7 +198,7 @@ class TaskTemplate(Generic[P, R]):
         links: tuple[Link, ...] = (),
         plugin_config: Any = None,
         **kwargs: Any,
-    ) -> TaskTemplate[P, R]:
+    ) -> Self:
         """A copy of the task with some settings changed, for one call.
 
         A value of None, 0 or () keeps the task's own; `retries=RetryStrategy(0)` is how to have none.
@@ -156,7 +209,12 @@ class TaskTemplate(Generic[P, R]):
             InvalidType: An unknown setting.
 
         Example:
-            >>> big = train.override(resources=flyte.Resources(memory="8Gi"))  # doctest: +SKIP
+            >>> @env.task(retries=3)
+            ... async def train(rows: int) -> float:
+            ...     return 0.9
+            >>> big = train.override(resources=flyte.Resources(memory="8Gi"))
+            >>> big.resources.memory, big.retries.count
+            ('8Gi', 3)
         """
         for name in _FIXED_BY_NAME:
             if name in kwargs:
@@ -183,14 +241,10 @@ class TaskTemplate(Generic[P, R]):
             "entrypoint": entrypoint,
             "produces_artifacts": produces_artifacts,
             "links": links,
-            "plugin_config": plugin_config,
             **kwargs,
         }
+        refuse_plugin(f"Task {self.name}", plugin_config)
         kept = {name: value for name, value in changes.items() if value or value is False}
-        if retries == 0 and not isinstance(retries, RetryStrategy):
-            kept.pop("retries", None)
-        if "plugin_config" in kept and "plugin_config" not in known:
-            raise InvalidType(f"Task {self.name} takes no plugin_config.")
         stays_reusable = self.reusable is not None and reusable != "off"
         if stays_reusable:
             refused = [name for name in _RUNTIME_RESTRICTED if name in kept]
@@ -201,16 +255,17 @@ class TaskTemplate(Generic[P, R]):
                 )
         if reusable == "off":
             kept["reusable"] = None
-        elif reusable is not None:
+        elif reusable:
             kept["reusable"] = reusable
-        return replace(self, **kept)
+        settings: dict[str, Any] = kept
+        return replace(self, **settings)
 
 
-@dataclass(kw_only=True)
-class AsyncFunctionTaskTemplate(TaskTemplate[P, R]):
+@dataclass(kw_only=True, repr=False)
+class AsyncFunctionTaskTemplate(TaskTemplate[P, R_co]):
     """A task made of a Python function, synchronous or not."""
 
-    func: Callable[P, R] = field(repr=False)
+    func: Callable[P, R_co]
     debuggable: bool = True
     task_resolver: Any = None
     plugin_config: Any = None
@@ -218,6 +273,11 @@ class AsyncFunctionTaskTemplate(TaskTemplate[P, R]):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._call_as_synchronous = not inspect.iscoroutinefunction(self.func)
+        if self.reusable is not None and self.reusable.concurrency > 1 and self._call_as_synchronous:
+            raise InvalidValue(
+                f"Task {self.name} is synchronous, and its reusable environment runs {self.reusable.concurrency} "
+                f"actions at once in one worker: write `async def {self.func.__name__}`, or set concurrency=1."
+            )
         self.__name__ = self.func.__name__
         self.__doc__ = self.func.__doc__
         self.__wrapped__ = self.func
@@ -240,11 +300,11 @@ class AsyncFunctionTaskTemplate(TaskTemplate[P, R]):
             cache = Cache("auto", policies=[FunctionBodyPolicy()])
         return cache.get_version(parameters)
 
-    def forward(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def forward(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function itself."""
         return self.func(*args, **kwargs)
 
-    def execute(self, *args: P.args, **kwargs: P.kwargs) -> R | Coroutine[Any, Any, R]:
+    def execute(self, *args: P.args, **kwargs: P.kwargs) -> R_co | Coroutine[Any, Any, R_co]:
         """Run the function as the body of an action."""
         return self.func(*args, **kwargs)
 
