@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from flyte.errors import BackendUnreachable, FlyteError
+from flyte.errors import ActionAbortedError, FlyteError, RpcError, TaskTimeoutError
 from flyte.model.phase import ActionPhase
 
 OK, FAILED, USAGE, ABORTED, TIMED_OUT, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
@@ -26,10 +26,8 @@ def code_of_phase(phase: ActionPhase) -> int:
 
 def code_of_error(error: BaseException) -> int:
     """How the command ends after an error."""
-    if isinstance(error, BackendUnreachable):
+    if isinstance(error, RpcError) and error.code == "unavailable":
         return UNREACHABLE
-    from flyte.errors import ActionAbortedError, TaskTimeoutError
-
     if isinstance(error, ActionAbortedError):
         return ABORTED
     return TIMED_OUT if isinstance(error, TaskTimeoutError) else FAILED
@@ -37,7 +35,12 @@ def code_of_error(error: BaseException) -> int:
 
 def safe_text(text: str) -> str:
     """Text for a terminal: control characters, which could move the cursor or hide things, are spelled out."""
-    return "".join(c if c in "\n\t" or c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    return "".join(c if c in "\n\t" or c.isprintable() else _spelled(c) for c in text)
+
+
+def _spelled(character: str) -> str:
+    number = ord(character)
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
 
 
 def print_error(error: BaseException) -> None:

@@ -92,7 +92,12 @@ def _of_union(text: str, annotation: Any) -> Any:
     raise ValueError(" or ".join(dict.fromkeys(problems)))
 
 
-def _datetime(text: str) -> dt.datetime:
+def moment_of(text: str) -> dt.datetime:
+    """A point in time from ISO text, `now`, `today`, or `now - 1 day`.
+
+    Raises:
+        ValueError: The text is none of these.
+    """
     lowered = text.strip().lower()
     for word in ("now", "today"):
         if lowered.startswith(word):
@@ -119,7 +124,11 @@ def _date(text: str) -> dt.date:
         raise ValueError("must be an ISO date, 2026-01-31 say") from None
 
 
-_UNITS = {"second": 1, "sec": 1, "s": 1, "minute": 60, "min": 60, "m": 60, "hour": 3600, "h": 3600, "day": 86400, "d": 86400, "week": 604800, "w": 604800}  # fmt: skip
+_SECOND, _MINUTE, _HOUR, _DAY, _WEEK = 1, 60, 3600, 86400, 604800
+_UNITS = {
+    "s": _SECOND, "sec": _SECOND, "second": _SECOND, "m": _MINUTE, "min": _MINUTE, "minute": _MINUTE,
+    "h": _HOUR, "hour": _HOUR, "d": _DAY, "day": _DAY, "w": _WEEK, "week": _WEEK,
+}  # fmt: skip
 
 
 def _timedelta(text: str) -> dt.timedelta:
@@ -149,7 +158,7 @@ def _iso_duration(text: str) -> dt.timedelta:
     return dt.timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
-_TIMES: dict[Any, Any] = {dt.datetime: _datetime, dt.date: _date, dt.timedelta: _timedelta}
+_TIMES: dict[Any, Any] = {dt.datetime: moment_of, dt.date: _date, dt.timedelta: _timedelta}
 
 
 def _member(text: str, annotation: type[enum.Enum]) -> enum.Enum:
@@ -171,15 +180,24 @@ def _choice(text: str, annotation: Any) -> Any:
 def _structure(text: str, annotation: Any) -> Any:
     """JSON text, or a .json or .yaml file."""
     if text.endswith((".json", ".yaml", ".yml")) and pathlib.Path(text).is_file():
-        import yaml
-
-        data = yaml.safe_load(pathlib.Path(text).read_text(encoding="utf-8"))
+        data = _file_data(pathlib.Path(text))
     else:
         try:
             data = json.loads(text)
         except ValueError:
             raise ValueError("must be JSON, or the path of a .json or .yaml file") from None
     return from_json(data, annotation)
+
+
+def _file_data(path: pathlib.Path) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise ValueError(f"cannot be read: {e.strerror}") from None
+    except (yaml.YAMLError, RecursionError) as e:
+        raise ValueError(f"is neither JSON nor YAML: {' '.join(str(e).split())}") from None
 
 
 def from_json(data: Any, annotation: Any) -> Any:
@@ -246,7 +264,7 @@ def input_options(interface: NativeInterface) -> list[click.Option]:
     options: list[click.Option] = []
     for name, (annotation, default) in interface.inputs.items():
         options.append(InputOption(name, annotation, default, described.get(name)))
-        if _plain(annotation) is bool:
+        if _plain(annotation) is bool and f"no_{name}" not in interface.inputs:
             options.append(
                 click.Option([f"--no-{name.replace('_', '-')}", f"no_{name}"], is_flag=True, default=None, hidden=True)
             )
@@ -262,13 +280,15 @@ def values_of(interface: NativeInterface, given: Mapping[str, Any]) -> dict[str,
     values: dict[str, Any] = {}
     missing = []
     for name, (annotation, default) in interface.inputs.items():
-        text = given.get(name)
-        if given.get(f"no_{name}"):
+        text, dashed = given.get(name), name.replace("_", "-")
+        if given.get(f"no_{name}") is True:
+            if text is not None:
+                raise InputError(f"Inputs --{dashed} and --no-{dashed} exclude each other.")
             values[name] = False
         elif text is not None:
             values[name] = _value(name, text, annotation, default)
         elif default is NO_DEFAULT:
-            missing.append(f"--{name.replace('_', '-')} ({type_name(annotation)})")
+            missing.append(f"--{dashed} ({type_name(annotation)})")
     if missing:
         raise InputError(f"Missing required inputs: {', '.join(missing)}.")
     return values
@@ -279,9 +299,10 @@ def _value(name: str, text: str, annotation: Any, default: Any) -> Any:
         value = value_of(text, annotation)
         engine.round_trip(value, annotation, Conversion()) if engine.transformer(annotation).is_identity else None
     except (ValueError, FlyteError) as e:
-        raise InputError(
-            f"Input --{name.replace('_', '-')} {text[:80]!r} {e if str(e).startswith('must') else 'is wrong: ' + str(e)}."
-        ) from None
+        problem = str(e).rstrip(".")
+        if not problem.startswith(("must ", "is ", "cannot ")):
+            problem = f"is wrong: {problem}"
+        raise InputError(f"Input --{name.replace('_', '-')} {text[:80]!r} {problem}.") from None
     if isinstance(value, dict) and isinstance(default, dict):
         return {**default, **value}
     return value

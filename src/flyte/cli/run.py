@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import rich_click as click
 
-from flyte.cli.exits import INTERRUPTED, code_of_error, code_of_phase, safe_text
-from flyte.cli.groups import normalised
+from flyte.cli import connect
+from flyte.cli.exits import code_of_error, safe_text
+from flyte.cli.groups import not_available
 from flyte.cli.inputs import InputError, input_options, values_of
+from flyte.cli.options import SETTINGS, output_option, pairs, scope_options
+from flyte.cli.printing import print_json, user_output_apart
+from flyte.cli.result import print_outputs, wait_and_print
 from flyte.cli.state import CliState
-from flyte.errors import BaseRuntimeError, InvalidValue
-from flyte.launch.discover import load_file, task_named, unknown_name
+from flyte.cli.userfile import NamesInFile, file_path, listed, load, misplaced, nearest, root_of, state_of
+from flyte.errors import BackendUnreachable, BaseRuntimeError, InvalidValue, RemoteTaskNotFoundError
+from flyte.launch.discover import LoadedFile, task_named, unknown_name
 from flyte.launch.running import Runner, RunOptions
+from flyte.model.interface import NativeInterface
+from flyte.remote.task import Task, TaskDetails
+from flyte.runtime.invocation import user_traceback
 
 DEPLOYED = "deployed-task"
+_LATER_WORDS = frozenset({"hello", "python-script"})
+_LATER_OPTIONS = frozenset({"--tui", "--tracked", "--tracked-strict"})
+_FLAGS = "flyte.run.flags"
+_MOST_NAMES = 1000
 
 
 @dataclass(frozen=True)
@@ -48,9 +59,8 @@ class RunFlags:
     dry_run: bool
     no_sync_local_sys_paths: bool
     debug: bool
-    tui: bool
 
-    def options(self) -> RunOptions:
+    def options(self, state: CliState) -> RunOptions:
         """The run context."""
         return RunOptions(
             mode="local" if self.local else "remote",
@@ -69,176 +79,217 @@ class RunFlags:
             interruptible=self.interruptible,
             queue=self.queue,
             max_action_concurrency=self.max_action_concurrency,
+            log_level=state.log_level if state.verbose else None,
+            log_format=state.log_format,
+            user_log_level=state.user_level,
             dry_run=self.dry_run,
             debug=self.debug,
         )
 
 
-def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
-    """`KEY=VALUE` texts as a dict.
-
-    Raises:
-        InvalidValue: A text has no `=` or no key.
-    """
-    found = {}
-    for text in texts:
-        key, separator, value = text.partition("=")
-        if not separator or not key:
-            raise InvalidValue(f"{option} {text!r} must be KEY=VALUE.")
-        found[key] = value
-    return found
+def _flags(context: click.Context) -> RunFlags:
+    flags = context.meta[_FLAGS]
+    assert isinstance(flags, RunFlags)
+    return flags
 
 
-class _RunGroup(click.RichGroup):
+class _RunGroup(NamesInFile):
     """`flyte run FILE TASK …`: the file is the subcommand, and the tasks in it are its subcommands."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [DEPLOYED]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        flags = RunFlags(**{name: ctx.params[name] for name in RunFlags.__dataclass_fields__})
-        if cmd_name == DEPLOYED:
-            return _DeployedGroup(
-                name=DEPLOYED, flags=flags, help="Run a task that is deployed: ENVIRONMENT.TASK[:VERSION]."
-            )
-        return _FileGroup(name=cmd_name, path=pathlib.Path(cmd_name), flags=flags, help=f"Run a task of {cmd_name}.")
-
-
-class _FileGroup(click.RichGroup):
-    """The tasks of one file."""
-
-    def __init__(self, *args: Any, path: pathlib.Path, flags: RunFlags, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._path = path
-        self._flags = flags
-        self._loaded: Any = None
-
-    def _file(self, ctx: click.Context) -> Any:
-        if self._loaded is None:
-            state: CliState = ctx.obj
-            flags = self._flags
-            root = pathlib.Path(flags.root_dir).absolute() if flags.root_dir else pathlib.Path.cwd()
-            if not self._path.exists():
-                raise InvalidValue(f"File {self._path} does not exist.")
-            if flags.local or flags.dry_run:
-                state.initialise_local(project=flags.project, domain=flags.domain, root_dir=root)
-            else:
-                state.initialise(
-                    project=flags.project,
-                    domain=flags.domain,
-                    root_dir=root,
-                    images=flags.image,
-                    start=True,
-                    sync_local_sys_paths=not flags.no_sync_local_sys_paths,
-                )
-            self._loaded = load_file(self._path, root)
-        return self._loaded
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(self._file(ctx).tasks)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        task = task_named(self._file(ctx), cmd_name)
-        return _task_command(cmd_name, task, task.interface, self._flags, task.__doc__)
-
-
-class _DeployedGroup(click.RichGroup):
-    """Deployed tasks."""
-
-    def __init__(self, *args: Any, flags: RunFlags, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._flags = flags
-
-    def _initialise(self, ctx: click.Context) -> None:
-        state: CliState = ctx.obj
-        state.initialise(project=self._flags.project, domain=self._flags.domain, start=True)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        from flyte.remote.task import Task
-
-        self._initialise(ctx)
-        return sorted(task.name for task in Task.listall(limit=1000))
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        from flyte.errors import RemoteTaskNotFoundError
-        from flyte.remote.task import Task
-
-        if self._flags.local:
-            raise InvalidValue("A deployed task runs on a backend: leave out --local.")
-        self._initialise(ctx)
-        name, _, version = cmd_name.partition(":")
-        handle = Task.get(name, version=version) if version else Task.get(name, auto_version="latest")
-        try:
-            details = handle.fetch()
-        except RemoteTaskNotFoundError:
-            known = sorted(task.name for task in Task.listall(limit=1000))
-            if name in known:
-                raise
-            raise unknown_name("deployed task", name, known) from None
-        return _task_command(
-            cmd_name, details, details.interface, self._flags, details.spec.documentation.short_description
-        )
-
-
-class _TaskCommand(click.RichCommand):
-    """One task; its options are its inputs."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as e:
-            ours = {option for parameter in run.params for option in parameter.opts}
-            wanted = normalised(e.option_name)
-            if wanted in ours:
-                raise click.UsageError(
-                    f"{e.option_name} is an option of flyte run: write it before the file, "
-                    f"flyte run {e.option_name} … {ctx.parent.info_name if ctx.parent else 'FILE'} {ctx.info_name}.",
-                    ctx,
-                ) from None
+            if e.option_name in _LATER_OPTIONS:
+                raise click.UsageError(not_available(f"flyte run {e.option_name}"), ctx) from None
+            raise
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [DEPLOYED]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == DEPLOYED:
+            return _DEPLOYED_GROUP
+        path = file_path(cmd_name)
+        if cmd_name in _LATER_WORDS and not path.exists():
+            raise click.UsageError(not_available(f"flyte run {cmd_name}"), ctx)
+        return _FileGroup(name=cmd_name, path=path, help=f"Run a task of {cmd_name}.", subcommand_metavar="TASK")
+
+
+class _FileGroup(NamesInFile):
+    """The tasks of one file."""
+
+    def __init__(self, *args: Any, path: pathlib.Path, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._path = path
+        self._loaded: LoadedFile | None = None
+
+    def _file(self, ctx: click.Context) -> LoadedFile:
+        if self._loaded is None:
+            flags = _flags(ctx)
+            self._loaded = load(
+                self._path,
+                state_of(ctx),
+                project=flags.project,
+                domain=flags.domain,
+                root=root_of(flags.root_dir),
+                images=flags.image,
+            )
+        return self._loaded
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._file(ctx).tasks)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        task = task_named(self._file(ctx), cmd_name)
+        return _TaskCommand(cmd_name, task, task.interface, task.__doc__)
+
+
+class _DeployedGroup(NamesInFile):
+    """Deployed tasks."""
+
+    def _connect(self, ctx: click.Context, *, start: bool) -> None:
+        flags = _flags(ctx)
+        connect.connect(
+            state_of(ctx),
+            project=ctx.params.get("project") or flags.project,
+            domain=ctx.params.get("domain") or flags.domain,
+            start=start,
+        )
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        try:
+            self._connect(ctx, start=False)
+            return sorted(task.name for task in Task.listall(limit=_MOST_NAMES))
+        except BackendUnreachable:
+            return []
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return listed(cmd_name, f"Run the deployed task {cmd_name}.")
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        flags, name = _flags(ctx), args[0]
+        if flags.local:
+            raise InvalidValue("A deployed task runs on a backend: leave out --local.")
+        self._connect(ctx, start="--help" not in args)
+        details = _fetched(name)
+        description = details.spec.documentation.short_description
+        return name, _TaskCommand(name, details, details.interface, description), args[1:]
+
+
+def _fetched(named: str) -> TaskDetails:
+    name, _, version = named.partition(":")
+    handle = Task.get(name, version=version) if version else Task.get(name, auto_version="latest")
+    try:
+        details = handle.fetch()
+    except RemoteTaskNotFoundError:
+        known = sorted(task.name for task in Task.listall(limit=_MOST_NAMES))
+        if name in known:
+            raise
+        raise unknown_name("deployed task", name, known, hint="Deploy with: flyte deploy FILE ENVIRONMENT") from None
+    assert isinstance(details, TaskDetails)
+    return details
+
+
+class _TaskCommand(click.RichCommand):
+    """One task; its options are its inputs."""
+
+    def __init__(self, name: str, task: Any, interface: NativeInterface, help_text: str | None) -> None:
+        def invoke(**given: Any) -> int:
+            values = values_of(interface, given)
+            context: click.Context | None = click.get_current_context()
+            assert context is not None
+            return execute(task, values, _run_flags_of(context), state_of(context))
+
+        super().__init__(
+            name=name,
+            params=list(input_options(interface)),
+            callback=invoke,
+            help=_summary(help_text) or f"Run the task {safe_text(name)}.",
+            context_settings=SETTINGS,
+        )
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            rest = super().parse_args(ctx, args)
+        except click.NoSuchOption as e:
+            hint = misplaced(e, ctx, f"the task {ctx.info_name}")
+            if hint is not None:
+                raise hint from None
             known = [o for p in self.params if not getattr(p, "hidden", False) for o in p.opts if o.startswith("--")]
+            listed_inputs = f" Its inputs: {', '.join(known)}." if known else " It has no inputs."
             raise InputError(
-                str(unknown_name("input", e.option_name, known)).replace("There is no", "The task has no")
+                f"The task {ctx.info_name} has no input {e.option_name}.{nearest(e.option_name, known)}{listed_inputs}"
             ) from None
+        return rest
 
 
-def _task_command(name: str, task: Any, interface: Any, flags: RunFlags, help_text: str | None) -> click.Command:
-    def invoke(**given: Any) -> int:
-        values = values_of(interface, given)
-        context = click.get_current_context()
-        state: CliState = context.obj
-        return execute(task, values, flags, state)
+def _run_flags_of(context: click.Context) -> RunFlags:
+    """The options of `flyte run`, with those of `deployed-task` before them."""
+    flags = _flags(context)
+    group = context.parent
+    if group is not None and isinstance(group.command, _DeployedGroup):
+        given = {name: value for name, value in group.params.items() if value is not None}
+        return RunFlags(**{**{f.name: getattr(flags, f.name) for f in fields(RunFlags)}, **given})
+    return flags
 
-    return _TaskCommand(
-        name=name,
-        params=list(input_options(interface)),
-        callback=invoke,
-        help=help_text or f"Run the task {name}.",
-        context_settings={"token_normalize_func": normalised},
-    )
+
+def _summary(docstring: str | None) -> str:
+    """A docstring up to the descriptions of arguments, which stand at the options."""
+    lines: list[str] = []
+    for line in (docstring or "").strip().splitlines():
+        if line.strip() in ("Args:", "Arguments:", "Returns:", "Raises:", "Parameters") or line.strip().startswith(":"):
+            break
+        lines.append(line.strip())
+    return safe_text("\n".join(lines).strip())
 
 
 def execute(task: Any, values: dict[str, Any], flags: RunFlags, state: CliState) -> int:
     """Run a task, wait as the flags say, and print the result; gives the exit code."""
-    runner = Runner(flags.options())
+    runner = Runner(flags.options(state))
+    is_deployed = isinstance(task, TaskDetails)
     if flags.local and not flags.dry_run:
         return _execute_local(runner, task, values, state)
-    run = runner.run(task, **values)
+    if not flags.dry_run and not is_deployed:
+        connect.connect(
+            state,
+            project=flags.project,
+            domain=flags.domain,
+            root_dir=root_of(flags.root_dir),
+            images=flags.image,
+            start=True,
+            sync_local_sys_paths=not flags.no_sync_local_sys_paths,
+        )
+    with user_output_apart(state):
+        run = runner.run(task, **values)
     if flags.dry_run:
-        click.echo(str(run.task_spec))
+        print_dry_run(run, state)
         return 0
-    print(f"Run {run.name}\n{run.url}", file=sys.stderr, flush=True)
+    print(f"Run {run.name}\n{safe_text(run.url)}", file=sys.stderr, flush=True)
     if flags.detach:
         if state.is_json:
-            click.echo(json.dumps({"name": run.name, "url": run.url, "phase": run.phase.value}))
+            print_json({"name": run.name, "url": run.url, "phase": run.phase.value})
         return 0
-    return wait_and_print(run, follow=flags.follow, state=state)
+    count = len(task.interface.outputs)
+    return wait_and_print(run, count, with_logs=flags.follow, state=state, is_deployed=is_deployed)
+
+
+def print_dry_run(run: Any, state: CliState) -> None:
+    """What would have been sent: the task's specification in protobuf's text form."""
+    spec = run.task_spec
+    if state.is_json:
+        identifier = spec.task_template.id
+        print_json({"task": identifier.name, "version": identifier.version, "spec": str(spec)})
+    else:
+        click.echo(str(spec))
 
 
 def _execute_local(runner: Runner, task: Any, values: dict[str, Any], state: CliState) -> int:
-    from flyte.runtime.invocation import user_traceback
-
     try:
-        run = runner.run(task, **values)
+        with user_output_apart(state):
+            run = runner.run(task, **values)
     except BaseRuntimeError as e:
         cause = e.__cause__
         if cause is not None:
@@ -249,68 +300,27 @@ def _execute_local(runner: Runner, task: Any, values: dict[str, Any], state: Cli
     return 0
 
 
-def wait_and_print(run: Any, *, follow: bool, state: CliState) -> int:
-    """Wait for a run and print its result; Ctrl-C leaves it running and says how to go on."""
-    try:
-        if follow:
-            from flyte.errors import LogsNotYetAvailableError
-
-            try:
-                run.show_logs(max_lines=1_000_000)
-            except LogsNotYetAvailableError:
-                pass
-        run.wait(quiet=state.no_progress or not sys.stderr.isatty() or follow)
-    except KeyboardInterrupt:
-        print(
-            f"\nThe run {run.name} goes on. Its log: flyte get logs {run.name}. To abort it: flyte abort run {run.name}",
-            file=sys.stderr,
-        )
-        return INTERRUPTED
-    code = code_of_phase(run.phase)
-    if code == 0:
-        details = run.details().action_details
-        print_outputs(run.outputs(), len(details._native().outputs), state)
-    else:
-        _print_failure(run, state)
-    return code
-
-
-def _print_failure(run: Any, state: CliState) -> None:
-    try:
-        run.outputs()
-    except BaseRuntimeError as e:
-        if state.is_json:
-            error = {"name": run.name, "phase": run.phase.value, "code": e.code, "message": e.message}
-            click.echo(json.dumps(error))
-        text = f"{run.name} {run.phase.value.upper()}: {e.code}: {e.message}"
-        print(f"Error: {safe_text(text)}", file=sys.stderr)
-
-
-def print_outputs(outputs: Any, count: int, state: CliState) -> None:
-    """The result alone on stdout: the repr of one output, of the tuple of several; JSON when asked for."""
-    if count == 0:
-        if state.is_json:
-            click.echo("{}")
-        return
-    if state.is_json:
-        from flyte.cli.printing import jsonable
-
-        click.echo(json.dumps({name: jsonable(value) for name, value in outputs.named_outputs.items()}))
-        return
-    click.echo(safe_text(repr(outputs[0] if count == 1 else tuple(outputs))))
+_DEPLOYED_GROUP = scope_options(
+    _DeployedGroup(
+        name=DEPLOYED,
+        help="Run a task that is deployed: ENVIRONMENT.TASK, or ENVIRONMENT.TASK:VERSION.",
+        subcommand_metavar="ENVIRONMENT.TASK[:VERSION] [INPUTS]",
+        context_settings=SETTINGS,
+    )
+)
 
 
 @click.group(
     cls=_RunGroup,
-    context_settings={"token_normalize_func": normalised},
+    context_settings=SETTINGS,
     subcommand_metavar="FILE TASK [INPUTS]",
 )
 @click.option("--local", is_flag=True, help="Run in this process, without a backend.")
 @click.option("-f", "--follow", is_flag=True, help="Show the log while the run goes on.")
 @click.option("--detach", is_flag=True, help="Return after submission, without waiting.")
 @click.option("--name", help="Name of the run; one is given by default.")
-@click.option("-p", "--project", "--run-project", help="Project of the run.")
-@click.option("-d", "--domain", "--run-domain", help="Domain of the run.")
+@click.option("-p", "--project", "--run-project", "project", help="Project of the run.")
+@click.option("-d", "--domain", "--run-domain", "domain", help="Domain of the run.")
 @click.option("--version", help="Version of the code, in place of the bundle's digest.")
 @click.option(
     "--copy-style", type=click.Choice(["loaded_modules", "all", "none", "custom"]), default="loaded_modules",
@@ -333,15 +343,12 @@ def print_outputs(outputs: Any, count: int, state: CliState) -> None:
 @click.option("--dry-run", "--dryrun", is_flag=True, help="Show what would be sent, and send nothing.")
 @click.option("--no-sync-local-sys-paths", is_flag=True, help="Do not hand this process's sys.path to tasks.")
 @click.option("--debug", is_flag=True, help="Ask for a debuggable run.")
-@click.option("--tui", is_flag=True, help="Show the run in a terminal interface.")
+@output_option()
 @click.pass_context
-def run(context: click.Context, **_flags: Any) -> None:
+def run(context: click.RichContext, /, **flags: Any) -> None:
     """Run a task of a file, or a deployed one, and print its result.
 
     Options of this command come before FILE; what follows TASK are the task's inputs:
     `flyte run --name first hello.py main --n 3`
     """
-    if context.params.get("tui"):
-        from flyte.errors import FeatureNotAvailable
-
-        raise FeatureNotAvailable("flyte run --tui is not available yet; see docs/compatibility.md.")
+    context.meta[_FLAGS] = RunFlags(**flags)

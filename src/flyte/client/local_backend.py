@@ -57,6 +57,21 @@ def _lives(pid: int) -> bool:
     return True
 
 
+def _is_backend(pid: int) -> bool:
+    """True when a process is a control plane: after a crash its number may belong to any other program."""
+    try:
+        command = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        listed = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        command = listed.stdout
+    return "flyte.server" in command
+
+
+def runs(record: BackendRecord) -> bool:
+    """True when the process of a record lives and is a control plane, ready or not."""
+    return _lives(record.pid) and not _is_zombie(record.pid) and _is_backend(record.pid)
+
+
 def health(url: str, timeout: float = 2.0) -> dict[str, object] | None:
     """What `/health/ready` answers, None where nothing does."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -71,7 +86,7 @@ def health(url: str, timeout: float = 2.0) -> dict[str, object] | None:
 def find(data: pathlib.Path | None = None) -> BackendRecord | None:
     """The running backend of a data folder; None where none runs."""
     record = read_record(data)
-    if record is None or not _lives(record.pid) or health(record.url) is None:
+    if record is None or not runs(record) or health(record.url) is None:
         return None
     return record
 
@@ -104,6 +119,8 @@ def start_detached(
     port: int | None = None,
     task_python: str | None = None,
     slots: int | None = None,
+    host: str = "127.0.0.1",
+    keep_tasks: bool = False,
 ) -> tuple[BackendRecord, bool]:
     """Start a backend in the background, unless one runs; answers when it is ready.
 
@@ -122,7 +139,8 @@ def start_detached(
         if running is not None:
             return running, False
         chosen = port if port is not None else free_port()
-        return _start(folder, chosen, task_python, slots), True
+        command = server_command(folder, chosen, task_python, slots, host=host, keep_tasks=keep_tasks)
+        return _start(folder, command), True
 
 
 def free_port() -> int:
@@ -138,21 +156,32 @@ def free_port() -> int:
     return DEFAULT_PORT
 
 
-def server_command(data: pathlib.Path, port: int, task_python: str | None, slots: int | None) -> list[str]:
+def server_command(
+    data: pathlib.Path,
+    port: int,
+    task_python: str | None,
+    slots: int | None,
+    *,
+    host: str = "127.0.0.1",
+    keep_tasks: bool = False,
+) -> list[str]:
     """The command line of a control plane."""
-    command = [sys.executable, "-m", "flyte.server", "--data", str(data), "--port", str(port)]
+    command = [sys.executable, "-m", "flyte.server", "--data", str(data), "--host", host, "--port", str(port)]
     if task_python:
         command += ["--task-python", task_python]
     if slots:
         command += ["--slots", str(slots)]
+    if keep_tasks:
+        command.append("--keep-tasks")
     return command
 
 
-def _start(data: pathlib.Path, port: int, task_python: str | None, slots: int | None) -> BackendRecord:
+def _start(data: pathlib.Path, command: list[str]) -> BackendRecord:
     log = data / "server.log"
     with log.open("ab") as output:
+        begin = output.tell()
         process = subprocess.Popen(
-            server_command(data, port, task_python, slots),
+            command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -168,9 +197,18 @@ def _start(data: pathlib.Path, port: int, task_python: str | None, slots: int | 
         if process.poll() is not None:
             break
         time.sleep(0.03)
-    process.kill() if process.poll() is None else None
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
-    raise BackendError(f"The backend did not start. The end of {log}:\n{tail}")
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+    raise BackendError(f"The backend did not start. The end of its log, {log}:\n{_tail(log, begin)}")
+
+
+def _tail(log: pathlib.Path, begin: int) -> str:
+    """The last lines of a log, of those behind a position."""
+    with log.open("rb") as file:
+        file.seek(begin)
+        lines = file.read().decode(errors="replace").splitlines()
+    return "\n".join(lines[-_LOG_TAIL_LINES:])
 
 
 def stop(data: pathlib.Path | None = None, *, grace_seconds: float = 10.0) -> bool:
@@ -180,7 +218,7 @@ def stop(data: pathlib.Path | None = None, *, grace_seconds: float = 10.0) -> bo
         BackendError: It is still there long after the grace period.
     """
     record = read_record(data)
-    if record is None or not _lives(record.pid):
+    if record is None or not runs(record):
         return False
     os.kill(record.pid, signal.SIGTERM)
     deadline = time.monotonic() + grace_seconds + 20

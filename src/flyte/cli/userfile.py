@@ -1,0 +1,109 @@
+"""`flyte VERB FILE NAME`: the file is a subcommand, and what is in it are subcommands of it.
+
+Nothing of a user's file is executed before the file itself is named, and `--help` of the verb alone runs none of it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import pathlib
+from collections.abc import Callable
+
+import rich_click as click
+
+from flyte.cli import connect
+from flyte.cli.groups import normalised
+from flyte.cli.printing import user_output_apart
+from flyte.cli.state import CliState
+from flyte.launch.discover import LoadedFile, load_file
+
+
+def root_of(root_dir: str | None) -> pathlib.Path:
+    """The folder that modules and the bundle are relative to."""
+    return pathlib.Path(root_dir).expanduser().absolute() if root_dir else pathlib.Path.cwd()
+
+
+def load(
+    path: pathlib.Path, state: CliState, *, project: str | None, domain: str | None, root: pathlib.Path,
+    images: tuple[str, ...],
+) -> LoadedFile:  # fmt: skip
+    """Execute a user's file, with the configuration known and no backend needed.
+
+    Raises:
+        InvalidValue: There is no such file, or it lies outside the root.
+        ModuleLoadError: It cannot be executed; the sentence says which file and line.
+    """
+    connect.prepare(state, project=project, domain=domain, root_dir=root, images=images)
+    with user_output_apart(state):
+        return load_file(path, root)
+
+
+def options_of(command: click.Command) -> set[str]:
+    """The spellings of a command's options."""
+    return {spelling for parameter in command.params for spelling in parameter.opts + parameter.secondary_opts}
+
+
+def misplaced(error: click.NoSuchOption, context: click.Context, after: str) -> click.UsageError | None:
+    """The error for an option of the verb, or of `flyte` itself, that stands after FILE or after the task's name.
+
+    Args:
+        after: What the option stands behind.
+
+    Returns:
+        None for an option that neither has.
+    """
+    wanted = normalised(error.option_name)
+    outer = context.parent
+    while outer is not None:
+        if wanted in options_of(outer.command) and outer.command.name is not None:
+            return click.UsageError(
+                f"{error.option_name} is an option of `{outer.command_path}`, and stands behind {after} here: "
+                f"write it before, `{outer.command_path} {error.option_name} …`.",
+                context,
+            )
+        outer = outer.parent
+    return None
+
+
+class NamesInFile(click.RichGroup):
+    """What a file, or a backend, offers under names: the subcommands of `flyte run FILE` and `flyte deploy FILE`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return self.with_hint(super().parse_args, ctx, args)
+
+    @staticmethod
+    def with_hint(
+        parse: Callable[[click.Context, list[str]], list[str]], ctx: click.Context, args: list[str]
+    ) -> list[str]:
+        """Parse, and answer an option in the wrong place with the right one.
+
+        Raises:
+            click.UsageError: There is no such option, here at least.
+        """
+        try:
+            return parse(ctx, args)
+        except click.NoSuchOption as e:
+            raise misplaced(e, ctx, ctx.info_name or "FILE") or e from None
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """A sentence with the nearest known name, empty where none is near."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f" Did you mean {near[0]}?" if near else ""
+
+
+def file_path(name: str) -> pathlib.Path:
+    """A FILE argument as a path."""
+    return pathlib.Path(name).expanduser()
+
+
+def listed(command: str, summary: str) -> click.Command:
+    """A line in a list of subcommands."""
+    return click.RichCommand(name=command, help=summary)
+
+
+def state_of(context: click.Context) -> CliState:
+    """The global options."""
+    state = context.obj
+    assert isinstance(state, CliState)
+    return state
