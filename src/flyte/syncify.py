@@ -5,7 +5,7 @@ A syncified function is called plainly from synchronous code and as `.aio(...)` 
     run = flyte.run(task, x=1)              # blocks
     run = await flyte.run.aio(task, x=1)    # does not
 
-The blocking form runs the coroutine on one background event loop, so that it also works where an event
+The blocking form runs the coroutine on a background event loop, so that it also works where an event
 loop runs already (notebooks). This module knows nothing of flyte.
 """
 
@@ -33,6 +33,7 @@ class Bridge:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._idle: list[Bridge] = []
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -67,8 +68,21 @@ class Bridge:
             raise
 
     def iterate(self, iterator: AsyncIterator[R]) -> Iterator[R]:
-        """Drive an async iterator on the background loop, one element at a time."""
+        """Drive an async iterator, one element at a time, on a background loop of its own.
 
+        Whoever iterates blocks, and may do so on a background loop itself: a task that maps over another, which
+        maps over a third. With a loop for each iteration nobody waits for a loop that waits for him.
+        """
+        try:
+            driver = self._idle.pop()
+        except IndexError:
+            driver = Bridge(f"{self._name}-iteration")
+        try:
+            yield from driver._drive(iterator)
+        finally:
+            self._idle.append(driver)
+
+    def _drive(self, iterator: AsyncIterator[R]) -> Iterator[R]:
         async def step() -> tuple[bool, Any]:
             try:
                 return True, await iterator.__anext__()

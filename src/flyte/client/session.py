@@ -6,11 +6,14 @@ import pathlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from flyte.client.transport import Address, ConnectTransport, Transport
 from flyte.config.settings import Config, base_url
 from flyte.errors import InitializationError, InvalidValue
 from flyte.model.ids import Scope
+
+if TYPE_CHECKING:
+    from flyte.client.transport import ConnectTransport, Transport
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,9 @@ def make_transport(config: Config, headers: Callable[[], dict[str, str]] = dict)
         InitializationError: No endpoint is configured.
         InvalidValue: The endpoint or the certificate file cannot be used.
     """
+    # Not at the top: local mode has a session too, and no use for asyncio, sockets and TLS.
+    from flyte.client.transport import Address, ConnectTransport
+
     platform = config.platform
     ca_cert = None
     if platform.ca_cert_file_path:

@@ -22,6 +22,9 @@ from flyte.model.ids import Scope
 from flyte.model.image import Image, default_image_uri
 from flyte.wire.services import method
 
+_UPLOAD_LIFE_SECONDS = 900
+"""How long the signed address for a bundle is asked to be good."""
+
 COPY_STYLES = ("loaded_modules", "all", "none", "custom")
 
 
@@ -108,7 +111,8 @@ async def resolve_images(plan: Sequence[Environment], session: Session) -> dict[
             uri = image.resolved_uri(session.images)
         else:
             uri = image
-        images[env.name] = uri
+        if uri != image:  # an address that was written down as it is needs no looking up
+            images[env.name] = uri
     return images
 
 
@@ -165,7 +169,9 @@ async def pack(
     uri = f"file:///dry-run/{archive.name}"
     if upload:
         assert session.transport is not None
-        uri = await upload_bytes(session.transport, scope, archive.data, archive.name)
+        uri = await upload_bytes(
+            session.transport, scope, archive.data, archive.name, life_seconds=_UPLOAD_LIFE_SECONDS
+        )
     bundle = CodeBundle(computed_version=archive.digest, tgz=uri, files=list(archive.files))
     return Packed(bundle, version or archive.digest, images, sys_path)
 

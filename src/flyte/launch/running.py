@@ -6,7 +6,7 @@ import logging
 import pathlib
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from flyte.authoring.task import TaskTemplate
 from flyte.client.session import Session, current_session, require_session
@@ -77,6 +77,7 @@ class RunOptions:
             ("env_vars", self.env_vars),
             ("labels", self.labels),
             ("annotations", self.annotations),
+            ("custom_context", self.custom_context),
         ):
             for key, value in (pairs or {}).items():
                 if not isinstance(key, str) or not isinstance(value, str):
@@ -124,7 +125,7 @@ class _RunVerb:
         if self._runner.is_local(task):
             from flyte.runtime.local.run import run_local
 
-            return run_local(task, args, kwargs, options)  # type: ignore[no-any-return]
+            return cast("Run", run_local(task, args, kwargs, options))
         return bridge.run(self._runner.run_remote(task, args, kwargs))
 
     async def aio(self, task: Any, *args: Any, **kwargs: Any) -> Run:
@@ -132,7 +133,7 @@ class _RunVerb:
         if self._runner.is_local(task):
             from flyte.runtime.local.run import run_local_async
 
-            return await run_local_async(task, args, kwargs, self._runner.options)  # type: ignore[no-any-return]
+            return cast("Run", await run_local_async(task, args, kwargs, self._runner.options))
         return await self._runner.run_remote(task, args, kwargs)
 
 
@@ -207,7 +208,8 @@ def _deployed(task: Any, options: RunOptions) -> Any:
 def _refuse_what_is_no_task(task: Any) -> None:
     if isinstance(task, str):
         raise InvalidType(
-            f"{task!r} names a deployed task, which runs on a backend: call flyte.init_from_config() first, and not in local mode."
+            f"{task!r} names a deployed task, which runs on a backend: call flyte.init_from_config() first, "
+            "and leave out mode='local'."
         )
     from flyte.lazy import lazy
 
@@ -232,34 +234,111 @@ def _as_run_error(e: RpcError) -> Exception:
     return RuntimeSystemError("RunCreationError", e.message)
 
 
-def with_runcontext(mode: str | None = None, **options: Any) -> Runner:
+def with_runcontext(
+    mode: str | None = None,
+    *,
+    name: str | None = None,
+    service_account: str | None = None,
+    version: str | None = None,
+    copy_style: str = "loaded_modules",
+    dry_run: bool = False,
+    copy_bundle_to: pathlib.Path | None = None,
+    interactive_mode: bool | None = None,
+    raw_data_path: str | None = None,
+    run_base_dir: str | None = None,
+    run_start_time: datetime | None = None,
+    overwrite_cache: bool = False,
+    project: str | None = None,
+    domain: str | None = None,
+    env_vars: dict[str, str] | None = None,
+    labels: dict[str, str] | None = None,
+    annotations: dict[str, str] | None = None,
+    interruptible: bool | None = None,
+    log_level: int | None = None,
+    log_format: str = "console",
+    user_log_level: int | None = None,
+    reset_root_logger: bool = False,
+    disable_run_cache: bool = False,
+    queue: str | None = None,
+    max_action_concurrency: int | None = None,
+    notifications: Any = None,
+    custom_context: dict[str, str] | None = None,
+    cache_lookup_scope: Literal["global", "project-domain"] = "global",
+    preserve_original_types: bool = False,
+    debug: bool = False,
+    tracked: bool = False,
+    tracked_strict: bool = False,
+    _tracker: Any = None,
+) -> Runner:
     """A runner with explicit parameters.
 
     Args:
         mode: `"local"`, `"remote"`, or None: remote where a backend is configured.
-        **options: `name`, `version`, `copy_style`, `dry_run`, `copy_bundle_to`, `raw_data_path`, `run_base_dir`,
-            `run_start_time`, `overwrite_cache`, `project`, `domain`, `env_vars`, `labels`, `annotations`,
-            `interruptible`, `log_level`, `log_format`, `user_log_level`, `disable_run_cache`, `queue`,
-            `max_action_concurrency`, `custom_context`, `cache_lookup_scope`, `service_account`, `debug`, and the
-            rest of sdk_surface §4.5.
+        name: The run's name; one is given by default. Names are unique on a backend.
+        version: The version of the code, in place of the bundle's digest; needed by `copy_style="none"`.
+        copy_style: Which files go along: `"loaded_modules"`, `"all"` or `"none"`.
+        dry_run: Make everything that would be sent, and send nothing.
+        copy_bundle_to: A folder that a dry run leaves the code bundle in.
+        interactive_mode: Send the task as a pickle; by default in a notebook.
+        raw_data_path: Where large values go.
+        run_base_dir: Where the run's data goes.
+        run_start_time: What `flyte.ctx().run_start_time` says.
+        overwrite_cache: Make results anew, and keep them in place of the old ones.
+        disable_run_cache: Local runs: neither use nor keep results.
+        env_vars, labels, annotations: Texts by name, for all actions and the run.
+        interruptible, queue, service_account: In place of what the tasks say.
+        log_level, user_log_level: Levels of the loggers `flyte` and `flyte.user` in the run.
+        max_action_concurrency: How many actions of the run go on at once; 0 for no bound.
+        custom_context: Texts by name, handed down to all actions.
+        cache_lookup_scope: Whose results count.
 
     Raises:
-        InvalidType: An unknown parameter, or one of the wrong type.
+        InvalidType: A parameter has the wrong type.
         InvalidValue: A parameter that cannot be.
         FeatureNotAvailable: `tracked`, `notifications` or hybrid mode, which are not built yet.
 
     Example:
         >>> run = with_runcontext(mode="local").run(my_task, name="World")  # doctest: +SKIP
     """
-    for name in ("tracked", "tracked_strict", "notifications", "_tracker"):
-        if options.pop(name, None):
-            raise FeatureNotAvailable(f"with_runcontext({name}=…) is not available yet; see docs/compatibility.md.")
-    known = RunOptions.__dataclass_fields__
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise InvalidType(f"with_runcontext() got unknown parameters: {', '.join(unknown)}.")
-    options["custom_context"] = options.get("custom_context") or {}
-    return Runner(RunOptions(mode=mode, **options))
+    unbuilt = {"tracked": tracked, "tracked_strict": tracked_strict, "notifications": notifications}
+    for parameter, value in {**unbuilt, "_tracker": _tracker}.items():
+        if value:
+            raise FeatureNotAvailable(
+                f"with_runcontext({parameter}=…) is not available yet; see docs/compatibility.md."
+            )
+    return Runner(
+        RunOptions(
+            mode=mode,
+            name=name,
+            service_account=service_account,
+            version=version,
+            copy_style=copy_style,
+            dry_run=dry_run,
+            copy_bundle_to=copy_bundle_to,
+            interactive_mode=interactive_mode,
+            raw_data_path=raw_data_path,
+            run_base_dir=run_base_dir,
+            run_start_time=run_start_time,
+            overwrite_cache=overwrite_cache,
+            project=project,
+            domain=domain,
+            env_vars=env_vars,
+            labels=labels,
+            annotations=annotations,
+            interruptible=interruptible,
+            log_level=log_level,
+            log_format=log_format,
+            user_log_level=user_log_level,
+            reset_root_logger=reset_root_logger,
+            disable_run_cache=disable_run_cache,
+            queue=queue,
+            max_action_concurrency=max_action_concurrency,
+            custom_context=dict(custom_context or {}),
+            cache_lookup_scope=cache_lookup_scope,
+            preserve_original_types=preserve_original_types,
+            debug=debug,
+        )
+    )
 
 
 class _Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from flyte.authoring.controller import running
@@ -15,11 +16,12 @@ from flyte.launch.running import RunOptions
 from flyte.model.context import RawDataPath
 from flyte.model.ids import RunId, Scope
 from flyte.model.interface import NativeInterface
-from flyte.model.task import Placement
+from flyte.model.task import Placement, RunSettings
 from flyte.remote.run import DryRun, Run
 from flyte.remote.task import LazyEntity, TaskDetails
 from flyte.runtime.invocation import bound_arguments
 from flyte.runtime.serialised import definition_of, image_uri
+from flyte.runtime.source import repository_at
 from flyte.types.transformer import Conversion
 from flyte.wire.ids import project_to_pb, run_to_pb, task_to_pb
 from flyte.wire.imagecache import encode_image_cache
@@ -52,6 +54,8 @@ def placement_of(packed: Packed, scope: Scope, session: Session, *, in_container
         image_cache=encode_image_cache(packed.images),
         sys_path=packed.sys_path if in_container else None,
         root_dir=session.root_dir,
+        # A deployment that has no version yet is about to get one, which must not follow from the commit.
+        repository=repository_at(session.root_dir) if in_container and packed.version else None,
     )
 
 
@@ -77,7 +81,7 @@ async def run_ephemeral(
     )
     placement = placement_of(packed, scope, session)
     image = packed.images.get(task.parent_env_name or "") or image_uri(task, session.images)
-    spec = task_spec(definition_of(task, placement, image), placement)
+    spec = task_spec(definition_of(task, placement, image), placement, is_deployment=False)
     conversion = Conversion(RawDataPath.from_local_folder())
     inputs = await asyncio.to_thread(inputs_to_pb, task.interface, bound, conversion, options.custom_context)
     refuse_oversized(inputs, task.max_inline_io_bytes, task.name, "inputs")
@@ -136,12 +140,16 @@ async def _start(
     await select_cluster(transport, scope, "OPERATION_UPLOAD_INPUTS")
     uploaded = await transport.unary("DataProxyService", "UploadInputs", upload)
     request.offloaded_input_data.CopyFrom(uploaded.offloaded_input_data)
-    request.run_spec.CopyFrom(run_spec(options.run_settings(sys_path)))
+    request.run_spec.CopyFrom(run_spec(_user_variables_first(options.run_settings(sys_path), options.env_vars or {})))
     _relate(request)
     if options.run_start_time is not None:
         set_start_time(request, options.run_start_time)
     answer = await transport.unary("RunService", "CreateRun", request)
     return Run(answer.run, interface=interface)
+
+
+def _user_variables_first(settings: RunSettings, own: dict[str, str]) -> RunSettings:
+    return replace(settings, env_vars={**own, **settings.env_vars})
 
 
 def _relate(request: Any) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
+import os
+import pathlib
 import traceback
 from collections.abc import Mapping
+from types import TracebackType
 from typing import Any
 
 from flyte.authoring.task import TaskTemplate
-from flyte.errors import BaseRuntimeError, FlyteError, RuntimeUserError
-
-_OURS = "/flyte/"
+from flyte.errors import BaseRuntimeError, FlyteError, RuntimeDataValidationError, RuntimeUserError, from_code
 
 
 def bound_arguments(task: TaskTemplate[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,29 +25,56 @@ def bound_arguments(task: TaskTemplate[..., Any], args: tuple[Any, ...], kwargs:
         raise type(e)(f"Task {task.name}: {e.message}") from None
 
 
-async def call_function(task: TaskTemplate[..., Any], arguments: Mapping[str, Any]) -> Any:
-    """Call the function, and await what it gives where it is asynchronous."""
-    result = task.forward(**arguments)
-    return await result if inspect.isawaitable(result) else result
-
-
 def as_parent_sees(error: BaseException) -> BaseRuntimeError:
-    """What a child's failure is in its parent: a `RuntimeUserError` whose code is the class of what was raised."""
-    if isinstance(error, BaseRuntimeError):
+    """What a child's failure is in its parent: what a code and a message give, as if it came from another process.
+
+    A user's exception is a `RuntimeUserError` whose code is the class of what was raised.
+    """
+    if isinstance(error, RuntimeDataValidationError):
         return error
+    if isinstance(error, BaseRuntimeError):
+        return from_code(error.code, error.kind, error.message, error.worker)
+    if isinstance(error, SystemExit):
+        text = f"The task called sys.exit({error.code!r}). Return from the function, or raise an exception."
+        return RuntimeUserError("RuntimeError", text)
     code = error.code if isinstance(error, FlyteError) else type(error).__name__
-    return RuntimeUserError(code, str(error))
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001  a broken __str__ must not hide what was raised
+        message = f"<{type(error).__name__} without a readable message>"
+    return from_code(code, "user", message)
+
+
+def without_our_frames(tb: TracebackType | None) -> TracebackType | None:
+    """A traceback that begins with the user's own frames; unchanged where there are none."""
+    first = tb
+    while first is not None and _is_ours(first.tb_frame.f_code.co_filename):
+        first = first.tb_next
+    return first or tb
 
 
 def user_traceback(error: BaseException) -> str:
-    """A traceback without the frames of this package before the user's own."""
-    tb = error.__traceback__
-    while tb is not None and _is_ours(tb.tb_frame.f_code.co_filename):
-        tb = tb.tb_next
-    return "".join(traceback.format_exception(type(error), error, tb or error.__traceback__))
+    """A traceback, with its causes, of the user's own frames; with all frames where none is the user's."""
+    told = traceback.TracebackException.from_exception(error)
+    _keep_user_frames(told, set())
+    return "".join(told.format())
+
+
+def _keep_user_frames(told: traceback.TracebackException, seen: set[int]) -> None:
+    if id(told) in seen:
+        return
+    seen.add(id(told))
+    kept = [frame for frame in told.stack if not _is_ours(frame.filename)]
+    if kept:
+        told.stack = traceback.StackSummary.from_list(kept)
+    for part in (told.__cause__, told.__context__, *(told.exceptions or ())):
+        if part is not None:
+            _keep_user_frames(part, seen)
 
 
 def _is_ours(filename: str) -> bool:
-    import flyte
+    return filename.startswith(_OURS) or filename == _CONTEXTLIB or "<frozen" in filename
 
-    return filename.startswith(str(flyte.__path__[0])) or "/asyncio/" in filename or "<frozen" in filename
+
+_OURS = (str(pathlib.Path(__file__).parents[1]) + os.sep, str(pathlib.Path(os.__file__).parent / "asyncio") + os.sep)
+_CONTEXTLIB = str(pathlib.Path(os.__file__).parent / "contextlib.py")

@@ -7,71 +7,27 @@ of its own, so that children awaited together run together.
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import inspect
 import logging
-import os
+import sys
 import threading
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from flyte.authoring.controller import Running, enter, running
 from flyte.authoring.task import TaskTemplate
-from flyte.errors import (
-    InvalidType,
-    InvalidValue,
-    MaxRuntimeExceededError,
-    NonRecoverableError,
-    RemoteTaskUsageError,
-    RuntimeDataValidationError,
-)
-from flyte.lifecycle.machine import (
-    ActionState,
-    Failed,
-    Failure,
-    Leased,
-    RetryBudget,
-    Started,
-    Succeeded,
-    decide,
-)
-from flyte.model.context import ActionID, RawDataPath, TaskContext
-from flyte.model.naming import CallCounter, child_name
-from flyte.model.outcome import as_return_value, returned_values
-from flyte.model.phase import ActionPhase
-from flyte.model.retry import Backoff, as_retry_strategy
-from flyte.model.secret import as_secrets
-from flyte.model.timeout import as_timeout
-from flyte.runtime.invocation import as_parent_sees, bound_arguments
-from flyte.runtime.local.record import Recorder
-from flyte.runtime.local.results import ResultCache
+from flyte.errors import RemoteTaskUsageError, TaskTimeoutError
+from flyte.model.context import TaskContext
+from flyte.runtime.invocation import bound_arguments
+from flyte.runtime.local.action import ROOT, Action, LocalRunInfo, Outcome
+from flyte.runtime.local.flights import flights
 from flyte.runtime.local.variables import holder
-from flyte.types.engine import engine
-from flyte.types.transformer import Conversion, TypeTransformerFailedError
+
+if TYPE_CHECKING:
+    from flyte.runtime.local.awaiting import Crew
 
 log = logging.getLogger("flyte")
-
-_DEFAULT_BACKOFF = Backoff(timedelta(seconds=0.5), 2.0, timedelta(seconds=60))
-_NEVER_RETRIED = (NonRecoverableError, RuntimeDataValidationError, InvalidValue, InvalidType)
-
-
-@dataclass(frozen=True)
-class LocalRunInfo:
-    """What all actions of one local run share."""
-
-    name: str
-    project: str | None
-    domain: str | None
-    folder: str
-    env_vars: dict[str, str]
-    overwrite_cache: bool
-    disable_cache: bool
-    recorder: Recorder
-    results: ResultCache | None
 
 
 class LocalController:
@@ -79,297 +35,161 @@ class LocalController:
 
     def __init__(self, run: LocalRunInfo) -> None:
         self._run = run
+        self._has_told = False
+        self._crew: Crew | None = None
+        self.clock = run.clock
 
     # The port.
 
     def call(self, task: TaskTemplate[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        state = running()
-        assert state is not None
-        return self.execute(task, bound_arguments(task, args, kwargs), state.context)
+        return self._execute(self._action(task, bound_arguments(task, args, kwargs), _caller()))
 
     async def call_async(self, task: TaskTemplate[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        state = running()
-        assert state is not None
-        return await self.execute_async(task, bound_arguments(task, args, kwargs), state.context)
+        caller = _caller()
+        action = self._action(task, bound_arguments(task, args, kwargs), caller)
+        return await self.crew.execute(action, caller.action.name)
 
     async def call_deployed(self, task: Any, kwargs: Mapping[str, Any]) -> Any:
         raise RemoteTaskUsageError(
-            f"Deployed task {task.name} runs on a backend, and this run is local. Call the task itself, or run remotely."
+            f"Deployed task {task.name} runs on a backend, and this run is local. "
+            "Call the task itself, or run remotely."
         )
 
-    # One action.
+    # The root.
 
-    def execute(self, task: TaskTemplate[..., Any], bound: Mapping[str, Any], parent: TaskContext) -> Any:
-        """Run an action of a synchronous task, attempt after attempt, in this thread."""
-        action = self._begin(task, bound, parent)
-        if action.kept is not None:
-            return action.kept.value
-        while True:
-            try:
-                result = self._attempt_sync(action)
-            except Exception as e:  # noqa: BLE001  decided on below
-                delay = action.failed(e)
-                time.sleep(delay.total_seconds())
-                continue
-            return action.succeeded(result)
+    def run_root(self, task: TaskTemplate[..., Any], bound: Mapping[str, Any], outside: TaskContext) -> Any:
+        """Run the root action of a synchronous task in this thread."""
+        return self._execute(self._action(task, bound, outside, ROOT))
 
-    async def execute_async(self, task: TaskTemplate[..., Any], bound: Mapping[str, Any], parent: TaskContext) -> Any:
-        """Run an action of any task, attempt after attempt, without blocking the loop."""
-        action = self._begin(task, bound, parent)
-        if action.kept is not None:
-            return action.kept.value
-        while True:
-            try:
-                result = await self._attempt_async(action)
-            except asyncio.CancelledError:
-                action.aborted()
-                raise
-            except Exception as e:  # noqa: BLE001  decided on below
-                delay = action.failed(e)
-                await asyncio.sleep(delay.total_seconds())
-                continue
-            return action.succeeded(result)
+    async def run_root_async(self, task: TaskTemplate[..., Any], bound: Mapping[str, Any], outside: TaskContext) -> Any:
+        """Run the root action of any task on this loop."""
+        return await self.crew.execute(self._action(task, bound, outside, ROOT), None)
 
-    def _begin(self, task: TaskTemplate[..., Any], bound: Mapping[str, Any], parent: TaskContext) -> _Action:
-        return _Action(self, self._run, task, bound, parent)
+    @property
+    def crew(self) -> Crew:
+        """Who runs what is awaited."""
+        if self._crew is None:
+            from flyte.runtime.local.awaiting import Crew  # asyncio, which a run of synchronous tasks does without
 
-    def _attempt_sync(self, action: _Action) -> Any:
-        limit = action.max_runtime
-        if limit is None:
-            return self._body(action)
-        return _within(limit, lambda: self._body(action), action.task.name)
+            self._crew = Crew(self)
+        return self._crew
 
-    def _body(self, action: _Action) -> Any:
-        with holder.hold(action.variables), enter(Running(action.context, self)):
-            result = action.task.forward(**action.arguments())
-            if inspect.isawaitable(result):
-                return asyncio.run(_awaited(result))
-            return result
+    def _action(
+        self, task: TaskTemplate[..., Any], bound: Mapping[str, Any], parent: TaskContext, name: str | None = None
+    ) -> Action:
+        if not self._has_told and log.isEnabledFor(logging.INFO):
+            self._tell_what_is_ignored(task)
+        return Action(self._run, task, bound, parent, name)
 
-    async def _attempt_async(self, action: _Action) -> Any:
-        limit = action.max_runtime
-        seconds = None if limit is None else limit.total_seconds()
-        if action.task._call_as_synchronous:
-            return await _in_own_thread(lambda: self._body(action), seconds, action.task.name)
-        with holder.hold(action.variables), enter(Running(action.context, self)):
-            try:
-                async with asyncio.timeout(seconds) as timer:
-                    result = action.task.forward(**action.arguments())
-                    return await result if inspect.isawaitable(result) else result
-            except TimeoutError as e:
-                if timer.expired():
-                    raise MaxRuntimeExceededError(f"{action.task.name} ran longer than {limit}.") from e
-                raise
+    def _tell_what_is_ignored(self, task: TaskTemplate[..., Any]) -> None:
+        ignored = {
+            "image": task.image not in (None, "auto"),
+            "resources": task.resources is not None,
+            "reusable": task.reusable is not None,
+            "pod_template": task.pod_template is not None,
+            "queue": task.queue is not None,
+            "service_account": task.service_account is not None,
+        }
+        names = [name for name, is_set in ignored.items() if is_set]
+        if names:
+            self._has_told = True
+            log.info(
+                "Local mode runs tasks in this process and ignores what they ask for: %s of task %s, say.",
+                ", ".join(names), task.name,
+            )  # fmt: skip
 
+    # Actions that block their caller.
 
-async def _awaited(result: Any) -> Any:
-    return await result
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """A result of an earlier run."""
-
-    value: Any
-
-
-class _Action:
-    """One action on its way through the machine."""
-
-    def __init__(
-        self,
-        controller: LocalController,
-        run: LocalRunInfo,
-        task: TaskTemplate[..., Any],
-        bound: Mapping[str, Any],
-        parent: TaskContext,
-    ) -> None:
-        strategy = as_retry_strategy(task.retries)
-        self.task = task
-        self._run = run
-        self._bound = bound
-        self._parent = parent
-        budget = RetryBudget(user=strategy.count, system=0, backoff=strategy.backoff or _DEFAULT_BACKOFF)
-        self._state = ActionState(budget=budget)
-        group = parent.group_data.name if parent.group_data is not None else None
-        key = f"{task.name}:{group}"
-        self.name = child_name(parent.action.name, "", task.name, parent._call_counter.next(key), group)
-        self.max_runtime = as_timeout(task.timeout).bound("max_runtime")
-        self.variables = {**(task.env_vars or {}), **run.env_vars}
-        _check_secrets(task)
-        self._conversion = Conversion(RawDataPath(path=f"{run.folder}/{self.name}"))
-        self._inputs = self._converted()
-        self._record = run.recorder.begin(self.name, parent.action.name, task, group or "", self._inputs)
-        self.kept = self._lookup()
-        if self.kept is None:
-            self._start()
-
-    def _converted(self) -> dict[str, Any]:
-        """Inputs as another process would get them."""
-        values = {}
-        for name, value in self.task.interface.with_defaults(self._bound).items():
-            try:
-                values[name] = engine.round_trip(value, self.task.interface.inputs[name][0], self._conversion)
-            except TypeTransformerFailedError as e:
-                raise InvalidType(
-                    f"Type conversion failed for variable {name!r} of task {self.task.name}. {e.message}",
-                    code="DataValidationError",
-                ) from None
-        return values
-
-    def _lookup(self) -> _Kept | None:
-        results = self._run.results
-        if results is None or self._run.disable_cache:
-            return None
-        if self._run.overwrite_cache:
-            return None
-        found, value = results.get(self.task, self._inputs)
-        if not found:
-            return None
-        self._record.ended(ActionPhase.SUCCEEDED, value, None, from_cache=True)
-        return _Kept(value)
-
-    def _start(self) -> None:
-        self._state = decide(self._state, Leased()).state
-        self._state = decide(self._state, Started(self._state.epoch)).state
-        self.context = self._new_context()
-        self._record.started(self._state.attempt)
-
-    def _new_context(self) -> TaskContext:
-        run = self._run
-        action = ActionID(name=self.name, run_name=run.name, project=run.project, domain=run.domain)
-        return self._parent.replace(
-            action=action,
-            task_action=None,
-            version="",
-            raw_data_path=self._conversion.raw_data,
-            output_path=f"{run.folder}/{self.name}/{self._state.attempt}",
-            run_base_dir=run.folder,
-            group_data=None,
-            attempt=self._state.attempt - 1,
-            _call_counter=CallCounter(),
-        )
-
-    def arguments(self) -> dict[str, Any]:
-        """What the function is called with."""
-        return self._inputs
-
-    def succeeded(self, result: Any) -> Any:
-        """The attempt returned: check and convert what it returned, and record it."""
+    def _execute(self, action: Action) -> Any:
         try:
-            value = self._returned(result)
-        except RuntimeDataValidationError as e:
-            self.failed(e)
-            raise AssertionError("a failed conversion is never retried") from e
-        self._state = decide(self._state, Succeeded(self._state.epoch)).state
-        self._record.ended(ActionPhase.SUCCEEDED, value, None)
-        if self._run.results is not None and not self._run.disable_cache:
-            self._run.results.put(self.task, self._inputs, value)
-        return value
+            if not action.is_serialized:
+                return self._attempts(action)
+            assert action.result_key is not None
+            with flights.alone(action.result_key) as has_waited:
+                return self._attempts(action, has_waited=has_waited)
+        except Exception:
+            raise
+        except BaseException:
+            action.aborted()
+            raise
 
-    def _returned(self, result: Any) -> Any:
-        interface = self.task.interface
-        values = []
-        for name, value in returned_values(interface, result, self.task.name).items():
-            try:
-                values.append(engine.round_trip(value, interface.outputs[name], self._conversion))
-            except TypeTransformerFailedError as e:
-                raise RuntimeDataValidationError(name, e, self.task.name) from None
-        return as_return_value(interface, tuple(values))
+    def _attempts(self, action: Action, *, has_waited: bool = False) -> Any:
+        if action.look_up(has_waited=has_waited):
+            return action.value
+        while True:
+            action.start()
+            bound = action.bound()
+            if bound is None:
+                outcome = self.body(action)
+            else:
+                outcome = _within(*bound, lambda: self.body(action), action.task.name)
+            delay = action.settle(outcome)
+            if delay is None:
+                return action.value
+            self._run.clock.sleep(delay)
 
-    def failed(self, error: Exception) -> timedelta:
-        """The attempt raised: give back the wait before the next, or raise what the parent sees.
+    def body(self, action: Action) -> Outcome:
+        """Run an attempt of a synchronous task in this thread.
 
         Raises:
-            BaseRuntimeError: There is no next attempt.
+            KeyboardInterrupt: The user wants the run to end; so does one who quits the debugger.
         """
-        seen = as_parent_sees(error)
-        recoverable = not isinstance(error, _NEVER_RETRIED)
-        failure = Failure(seen.code, str(error), "user", recoverable)
-        decision = decide(self._state, Failed(self._state.epoch, failure))
-        self._state = decision.state
-        if self._state.phase is ActionPhase.QUEUED:
-            log.warning("%s: %s: %s; trying again", self.task.name, seen.code, error)
-            delay = decision.commands[-1].delay  # type: ignore[union-attr]
-            self._start()
-            return delay
-        phase = ActionPhase.TIMED_OUT if isinstance(error, MaxRuntimeExceededError) else ActionPhase.FAILED
-        self._record.ended(phase, None, seen)
-        raise seen from error if seen is not error else None
-
-    def aborted(self) -> None:
-        """Nobody awaits the action any more."""
-        self._record.ended(ActionPhase.ABORTED, None, None)
+        with holder.hold(action.variables, is_blocking=True), enter(Running(action.context, self)):
+            try:
+                result = action.task.forward(**action.arguments())
+                return Outcome(_awaited(result) if inspect.isawaitable(result) else result)
+            except BaseException as e:
+                if ends_the_run(e):
+                    raise
+                return Outcome(error=e)
 
 
-def _check_secrets(task: TaskTemplate[..., Any]) -> None:
-    """In local mode secrets come from the environment, and a missing one is an error, never an empty value."""
-    missing = [secret for secret in as_secrets(task.secrets) if secret.env_var not in os.environ]
-    if missing:
-        names = ", ".join(secret.env_var for secret in missing)
-        raise InvalidValue(
-            f"Task {task.name} asks for the secret {', '.join(s.key for s in missing)}. In local mode secrets come from "
-            f"environment variables: set {names}."
-        )
+def _caller() -> TaskContext:
+    state = running()
+    assert state is not None
+    return state.context
 
 
-def _within(limit: timedelta, body: Any, name: str) -> Any:
-    """Run a blocking body, raising at the caller when it takes too long. The body itself cannot be ended."""
-    outcome: dict[str, Any] = {}
+def ends_the_run(error: BaseException) -> bool:
+    """True for what is no failure of a task: Ctrl-C, and quitting the debugger."""
+    bdb = sys.modules.get("bdb")
+    return isinstance(error, KeyboardInterrupt | GeneratorExit) or (bdb is not None and isinstance(error, bdb.BdbQuit))
+
+
+def _awaited(result: Any) -> Any:
+    import asyncio  # a synchronous function that returns a coroutine is rare
+
+    async def wait() -> Any:
+        return await result
+
+    return asyncio.run(wait())
+
+
+def _within(seconds: float, late: TaskTimeoutError, body: Callable[[], Outcome], name: str) -> Outcome:
+    """Run a blocking body, giving up when it takes too long. The body itself cannot be ended."""
+    found: list[Outcome | BaseException] = []
 
     def run() -> None:
         try:
-            outcome["value"] = body()
+            found.append(body())
         except BaseException as e:  # noqa: BLE001  raised again at the caller
-            outcome["error"] = e
+            found.append(e)
 
     context = contextvars.copy_context()
-    thread = threading.Thread(target=lambda: context.run(run), name=f"flyte-{name}", daemon=True)
+    thread = threading.Thread(target=context.run, args=(run,), name=f"flyte-{name}", daemon=True)
     thread.start()
-    thread.join(limit.total_seconds())
-    if thread.is_alive():
-        _warn_left_over(name, thread)
-        raise MaxRuntimeExceededError(f"{name} ran longer than {limit}.")
-    if "error" in outcome:
-        raise outcome["error"]
-    return outcome["value"]
+    thread.join(seconds)
+    if not found:
+        warn_left_over(name, thread, "timed out")
+        return Outcome(error=late, is_late=True)
+    if isinstance(found[0], BaseException):
+        raise found[0]
+    return found[0]
 
 
-async def _in_own_thread(body: Any, seconds: float | None, name: str) -> Any:
-    """Run a blocking body in a daemon thread of its own and await it."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[Any] = loop.create_future()
-    context = contextvars.copy_context()
-
-    def settle(value: Any, error: BaseException | None) -> None:
-        if not done.done():
-            done.set_exception(error) if error is not None else done.set_result(value)
-
-    def run() -> None:
-        try:
-            value, error = context.run(body), None
-        except StopIteration as e:
-            value, error = None, RuntimeError(f"The task raised StopIteration({e.value!r}).")
-        except BaseException as e:  # noqa: BLE001  raised again where the action is awaited
-            value, error = None, e
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, value, error)
-
-    thread = threading.Thread(target=run, name=f"flyte-{name}", daemon=True)
-    thread.start()
-    try:
-        async with asyncio.timeout(seconds) as timer:
-            return await done
-    except TimeoutError as e:
-        if timer.expired():
-            _warn_left_over(name, thread)
-            raise MaxRuntimeExceededError(f"{name} ran longer than {seconds} seconds.") from e
-        raise
-
-
-def _warn_left_over(name: str, thread: threading.Thread) -> None:
+def warn_left_over(name: str, thread: threading.Thread, what: str) -> None:
+    """Say that a thread goes on although nobody waits for it."""
     log.warning(
-        "%s timed out, and its thread %s still runs: a synchronous function cannot be ended in local mode.",
-        name,
-        thread.name,
-    )
+        "%s %s, and its thread %s still runs: a synchronous function cannot be ended in local mode.",
+        name, what, thread.name,
+    )  # fmt: skip

@@ -1,10 +1,9 @@
-"""The run that local mode gives back: it is over already."""
+"""The run that local mode gives back: it is over and succeeded, because a failure is raised by `flyte.run` itself."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
-from flyte.errors import BaseRuntimeError
 from flyte.model.context import ActionID
 from flyte.model.outcome import ActionOutputs, as_text
 from flyte.model.phase import ActionPhase
@@ -40,8 +39,6 @@ class LocalRun:
         folder: str,
         values: tuple[Any, ...],
         inputs: dict[str, Any],
-        phase: ActionPhase = ActionPhase.SUCCEEDED,
-        error: BaseRuntimeError | None = None,
         project: str | None = None,
         domain: str | None = None,
     ) -> None:
@@ -49,8 +46,6 @@ class LocalRun:
         self._folder = folder
         self._values = values
         self._inputs = inputs
-        self._phase = phase
-        self._error = error
         self._project = project
         self._domain = domain
 
@@ -67,12 +62,12 @@ class LocalRun:
     @property
     def phase(self) -> ActionPhase:
         """Where it ended."""
-        return self._phase
+        return ActionPhase.SUCCEEDED
 
     @property
     def status(self) -> str:
         """The phase in upper case."""
-        return self._phase.value.upper()
+        return self.phase.value.upper()
 
     @property
     def action(self) -> ActionID:
@@ -95,13 +90,7 @@ class LocalRun:
     @property
     def outputs(self) -> Any:
         """The outputs; `(None,)` for a task without any."""
-
-        def answer() -> ActionOutputs:
-            if self._error is not None:
-                raise self._error
-            return ActionOutputs(None, self._values or (None,))
-
-        return _Immediate(answer)
+        return _Immediate(lambda: ActionOutputs(None, self._values or (None,)))
 
     @property
     def inputs(self) -> Any:
@@ -110,13 +99,13 @@ class LocalRun:
 
     @property
     def raise_for_status(self) -> Any:
-        """Raise what it failed of; nothing for a success."""
+        """It succeeded: nothing is raised."""
+        return _Immediate(lambda: None)
 
-        def answer() -> None:
-            if self._error is not None:
-                raise self._error
-
-        return _Immediate(answer)
+    @property
+    def first_failure(self) -> Any:
+        """None: it succeeded."""
+        return _Immediate(lambda: None)
 
     @property
     def abort(self) -> Any:
@@ -144,9 +133,7 @@ class LocalRun:
         return _Immediate(lambda *args, **kwargs: iter(()))
 
     def __str__(self) -> str:
-        if self._error is not None:
-            return f"{self._name} {self.status}: {self._error.code}: {self._error}"
         return as_text(self._values, len(self._values))
 
     def __repr__(self) -> str:
-        return f"Run(name={self._name!r}, phase={self._phase.value!r}, mode='local')"
+        return f"Run(name={self._name!r}, phase={self.phase.value!r}, mode='local')"

@@ -3,38 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
-from flyte.authoring.task import TaskTemplate
-from flyte.errors import BaseRuntimeError
 from flyte.model.phase import ActionPhase
+from flyte.runtime.local.values import Copied
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorText:
+    """What an action failed of."""
+
+    code: str
+    message: str
 
 
 class ActionRecord(Protocol):
     """One action in the history."""
 
     def started(self, attempt: int) -> None:
-        """An attempt begins."""
+        """An attempt begins; attempts count from 1."""
+        ...
+
+    def retried(self, error: ErrorText, reason: str) -> None:
+        """The attempt failed, and there will be another."""
         ...
 
     def ended(
-        self, phase: ActionPhase, value: Any, error: BaseRuntimeError | None, *, from_cache: bool = False
+        self,
+        phase: ActionPhase,
+        outputs: Mapping[str, Copied] | None = None,
+        error: ErrorText | None = None,
+        *,
+        from_cache: bool = False,
     ) -> None:
         """The action is over."""
         ...
 
 
 class Recorder(Protocol):
-    """Keeps what local runs did. Never raises into a run, and never holds one up."""
+    """Keeps what one local run did. Never raises into the run, and never holds it up."""
 
-    def begin(
-        self, name: str, parent: str, task: TaskTemplate[..., Any], group: str, inputs: Mapping[str, Any]
-    ) -> ActionRecord:
-        """An action comes to be."""
+    def begin(self, name: str, parent: str, task_name: str, group: str, inputs: Mapping[str, Copied]) -> ActionRecord:
+        """An action comes to be; the first is the root."""
         ...
 
-    def run_ended(self, phase: ActionPhase, error: BaseRuntimeError | None) -> None:
-        """The run is over; what was kept is on disk when this returns."""
+    def run_ended(self, phase: ActionPhase, error: ErrorText | None = None) -> None:
+        """The run is over; what was kept is on disk when this returns. Actions still open count as aborted."""
         ...
 
 
@@ -42,8 +57,16 @@ class _Nothing:
     def started(self, attempt: int) -> None:
         pass
 
+    def retried(self, error: ErrorText, reason: str) -> None:
+        pass
+
     def ended(
-        self, phase: ActionPhase, value: Any, error: BaseRuntimeError | None, *, from_cache: bool = False
+        self,
+        phase: ActionPhase,
+        outputs: Mapping[str, Copied] | None = None,
+        error: ErrorText | None = None,
+        *,
+        from_cache: bool = False,
     ) -> None:
         pass
 
@@ -51,12 +74,10 @@ class _Nothing:
 class NoRecorder:
     """Keeps nothing (`FLYTE_LOCAL_HISTORY=0`)."""
 
-    def begin(
-        self, name: str, parent: str, task: TaskTemplate[..., Any], group: str, inputs: Mapping[str, Any]
-    ) -> ActionRecord:
+    def begin(self, name: str, parent: str, task_name: str, group: str, inputs: Mapping[str, Copied]) -> ActionRecord:
         return _NOTHING
 
-    def run_ended(self, phase: ActionPhase, error: BaseRuntimeError | None) -> None:
+    def run_ended(self, phase: ActionPhase, error: ErrorText | None = None) -> None:
         pass
 
 

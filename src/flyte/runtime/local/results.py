@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
-
-from flyte.authoring.task import TaskTemplate
+from datetime import timedelta
+from typing import Protocol
 
 
 class ResultCache(Protocol):
-    """Results by task, cache version and inputs. A result that cannot be read counts as none, with a warning."""
+    """Serialised outputs by key. Never raises into a run: what cannot be read or kept is told in a warning."""
 
-    def get(self, task: TaskTemplate[..., Any], inputs: Mapping[str, Any]) -> tuple[bool, Any]:
-        """Whether there is a result, and the result."""
+    def get(self, key: str, max_age: timedelta | None) -> bytes | None:
+        """The outputs kept under a key, unless they are older than `max_age`."""
         ...
 
-    def put(self, task: TaskTemplate[..., Any], inputs: Mapping[str, Any], value: Any) -> None:
-        """Keep a result of a task with a cache."""
+    def put(self, key: str, task_name: str, version: str, outputs: bytes) -> None:
+        """Keep outputs, in place of what is kept under the key."""
+        ...
+
+    def close(self) -> None:
+        """The run is over."""
         ...

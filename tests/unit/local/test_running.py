@@ -1,0 +1,664 @@
+"""What a task meets in local mode: values, context, failures, retries, bounds of time, secrets, variables."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime as dt
+import enum
+import logging
+import os
+import sys
+import threading
+from typing import Any, NamedTuple
+
+import pytest
+
+import flyte
+import flyte.errors
+from flyte.launch.running import RunOptions
+from flyte.runtime.local.run import run_local, run_local_async
+
+env = flyte.TaskEnvironment(name="local")
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: float = 0.5
+
+
+class Pair(NamedTuple):
+    first: int
+    second: str
+
+
+@env.task
+def greet(name: str) -> str:
+    return f"Hello, {name}!"
+
+
+@env.task
+async def greet_async(name: str) -> str:
+    await asyncio.sleep(0)
+    return f"Hello, {name}!"
+
+
+@env.task
+def nothing() -> None:
+    return None
+
+
+@env.task
+def several(n: int) -> tuple[int, str]:
+    return n, str(n)
+
+
+@env.task
+def pair(n: int) -> Pair:
+    return Pair(n, str(n))
+
+
+# What flyte.run gives.
+
+
+@pytest.mark.parametrize("task", [greet, greet_async])
+def test_the_text_of_a_run_is_its_value_and_its_repr_tells_what_it_is(task: Any) -> None:
+    run = flyte.run(task, name="World")
+    assert str(run) == "Hello, World!"
+    assert repr(run).startswith(f"Run(name={run.name!r}, phase='succeeded'")
+    assert (run.phase, run.status, run.done()) == ("succeeded", "SUCCEEDED", True)
+    assert run.name.startswith("local-")
+    assert run.wait() is None and run.raise_for_status() is None and run.first_failure() is None
+    assert run.inputs() == {"name": "World"}
+    assert run.action.name == "a0"
+    assert run.outputs() == ("Hello, World!",) and run.outputs().o0 == "Hello, World!"
+
+
+async def test_everything_of_a_run_can_be_awaited() -> None:
+    run = await flyte.run.aio(greet_async, name="World")
+    await run.wait.aio()
+    assert (await run.outputs.aio())[0] == "Hello, World!"
+    assert await run.details.aio() is run
+
+
+def test_a_task_without_outputs_gives_none() -> None:
+    run = flyte.run(nothing)
+    assert run.outputs() == (None,)
+    assert str(run) == "None"
+
+
+@pytest.mark.parametrize("task", [several, pair])
+def test_several_outputs_are_a_tuple_with_names(task: Any) -> None:
+    run = flyte.run(task, 3)
+    assert str(run) == "(3, '3')"
+    assert run.outputs() == (3, "3")
+    assert run.outputs().o1 == "3"
+
+
+def test_the_name_of_the_run_can_be_given_and_is_checked() -> None:
+    assert flyte.with_runcontext(mode="local", name="first").run(greet, "you").name == "first"
+    with pytest.raises(flyte.errors.FlyteError, match="not a valid name"):
+        flyte.with_runcontext(mode="local", name="Not good").run(greet, "you")
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "says"),
+    [
+        ((), {}, "Missing required inputs: name"),
+        (("a", "b"), {}, "Too many positional arguments: 2 given"),
+        ((), {"nme": "a"}, "no input is called 'nme'.*name"),
+        (("a",), {"name": "b"}, "given twice"),
+        ((3,), {}, "Type conversion failed for variable 'name' of task local.greet.*Expected str, got int: 3"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_told_in_a_sentence(args: tuple[Any, ...], kwargs: Any, says: str) -> None:
+    with pytest.raises(flyte.errors.FlyteError, match=says) as caught:
+        flyte.run(greet, *args, **kwargs)
+    assert isinstance(caught.value, ValueError | TypeError)
+
+
+# Values.
+
+
+@env.task
+def measure(length: float, where: Point, colour: Colour, when: dt.datetime | None = None) -> Point:
+    assert type(length) is float and type(where) is Point and isinstance(colour, Colour)
+    return Point(where.x + 1, length)
+
+
+def test_values_are_coerced_where_that_loses_nothing() -> None:
+    run = flyte.run(measure, length=2, where={"x": 1, "y": 2.0}, colour=Colour.RED)
+    assert run.outputs()[0] == Point(2, 2.0)
+
+
+@env.task
+def spoil(numbers: list[int], point: Point, table: dict[str, int], free: dict) -> list[int]:
+    numbers.append(0)
+    point.x = -1
+    table["z"] = 0
+    free["z"] = 0
+    return numbers
+
+
+@env.task
+def keeps_its_own() -> bool:
+    numbers, point, table, free = [1], Point(1), {"a": 1}, {"a": [1]}
+    given = spoil(numbers, point, table, free)
+    given.append(5)
+    return (numbers, point, table, free) == ([1], Point(1), {"a": 1}, {"a": [1]})
+
+
+def test_a_child_gets_copies_of_values() -> None:
+    assert flyte.run(keeps_its_own).outputs()[0] is True
+
+
+@env.task(retries=2)
+def spoils_and_fails(numbers: list[int], point: Point) -> int:
+    numbers.append(0)
+    point.x += 1
+    if flyte.ctx().attempt_number < 2:
+        raise ValueError("again")
+    return len(numbers) * 10 + point.x
+
+
+def test_each_attempt_gets_the_inputs_as_they_were(clock: Any) -> None:
+    run = run_local(spoils_and_fails, ([1], Point(1)), {}, RunOptions(), clock)
+    assert run.outputs()[0] == 22
+
+
+@env.task
+def lies() -> int:
+    return "three"  # type: ignore[return-value]
+
+
+@env.task
+def says_too_much():  # type: ignore[no-untyped-def]
+    return 3
+
+
+@pytest.mark.parametrize(("task", "says"), [(lies, "'o0'.*Expected int, got str"), (says_too_much, "promises nothing")])
+def test_a_result_that_is_not_what_was_promised_fails_the_task(task: Any, says: str) -> None:
+    with pytest.raises(flyte.errors.RuntimeDataValidationError, match=says) as caught:
+        flyte.run(task)
+    assert caught.value.code == "DataValidationError"
+
+
+# The context.
+
+
+@env.task
+def context_of_child() -> str:
+    context = flyte.ctx()
+    return f"{context.action.run_name} {context.action.name} {context.mode} {context.is_in_cluster()}"
+
+
+@env.task
+def contexts() -> list[str]:
+    with flyte.group("g"):
+        grouped = context_of_child()
+    return [flyte.ctx().action.name, context_of_child(), context_of_child(), grouped]
+
+
+def test_action_names_follow_from_the_calls_and_the_root_is_a0() -> None:
+    first = flyte.with_runcontext(mode="local", name="one").run(contexts).outputs()[0]
+    again = flyte.with_runcontext(mode="local", name="one").run(contexts).outputs()[0]
+    assert first == again
+    assert first[0] == "a0"
+    assert len(set(first)) == 4
+    assert all(text.startswith("one ") and text.endswith(" local False") for text in first[1:])
+
+
+@env.task
+def whole_context() -> dict[str, str]:
+    return flyte.get_custom_context()
+
+
+@env.task
+def hands_down() -> list[dict[str, str]]:
+    with flyte.custom_context(inner="2"):
+        return [flyte.get_custom_context(), whole_context()]
+
+
+def test_custom_context_reaches_the_children() -> None:
+    run = flyte.with_runcontext(mode="local", custom_context={"outer": "1"}).run(hands_down)
+    assert run.outputs()[0] == [{"outer": "1", "inner": "2"}] * 2
+
+
+@env.task
+def where_am_i() -> str:
+    context = flyte.ctx()
+    return (
+        f"{flyte.current_project()}/{flyte.current_domain()} {context.run_start_time:%Y} {context.raw_data_path.path}"
+    )
+
+
+def test_scope_start_time_and_data_path_are_those_of_the_run(tmp_path: Any) -> None:
+    run = flyte.with_runcontext(
+        mode="local", project="p", domain="d", run_start_time=dt.datetime(1999, 1, 1), raw_data_path=str(tmp_path)
+    ).run(where_am_i)
+    assert str(run) == f"p/d 1999 {tmp_path}/a0"
+    assert run.url == str(tmp_path)
+
+
+# Where user code runs.
+
+
+@env.task
+def thread_name() -> str:
+    return threading.current_thread().name
+
+
+@env.task
+async def thread_name_async() -> str:
+    return threading.current_thread().name
+
+
+@env.task
+async def thread_of_children() -> list[str]:
+    return [await thread_name_async(), await thread_name.aio()]
+
+
+@env.task
+def thread_of_sync_children() -> list[str]:
+    return [thread_name(), asyncio.run(thread_name_async())]
+
+
+def test_user_code_runs_in_the_main_thread() -> None:
+    assert str(flyte.run(thread_name)) == "MainThread"
+    assert str(flyte.run(thread_name_async)) == "MainThread"
+    assert flyte.run(thread_of_sync_children).outputs()[0] == ["MainThread", "MainThread"]
+
+
+def test_an_awaited_synchronous_child_has_a_thread_of_its_own() -> None:
+    assert flyte.run(thread_of_children).outputs()[0] == ["MainThread", "flyte-local.thread_name"]
+
+
+async def test_on_a_running_loop_both_forms_work() -> None:
+    assert str(await flyte.run.aio(thread_name_async)) == "MainThread"
+    assert str(flyte.run(thread_name_async)) == "flyte-bridge"
+    assert str(flyte.run(thread_name)).startswith("flyte-")
+
+
+# Failures.
+
+
+class Odd(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+RAISED: dict[str, BaseException] = {
+    "ValueError": ValueError("bad thing"),
+    "KeyError": KeyError("k"),
+    "StopIteration": StopIteration(3),
+    "Odd": Odd(),
+    "CancelledError": asyncio.CancelledError("mine"),
+    "AssertionError": AssertionError(),
+    "MyCode": flyte.errors.CustomError("MyCode", "my message"),
+}
+
+
+@env.task
+def fails(how: str) -> None:
+    raise RAISED[how]
+
+
+@env.task
+async def fails_async(how: str) -> None:
+    raise RAISED[how]
+
+
+@env.task
+def leaves() -> None:
+    sys.exit(3)
+
+
+@env.task
+async def leaves_async() -> None:
+    sys.exit(3)
+
+
+@pytest.mark.parametrize("how", RAISED)
+@pytest.mark.parametrize("form", ["sync", "async", "sync awaited"])
+async def test_what_a_task_raises_is_a_user_error_with_the_class_as_code(how: str, form: str) -> None:
+    task = fails_async if form == "async" else fails
+    with pytest.raises(flyte.errors.RuntimeUserError) as caught:
+        if form == "sync":
+            await asyncio.to_thread(flyte.run, task, how)
+        else:
+            await flyte.run.aio(task, how)
+    expected = how if (how, form) != ("StopIteration", "async") else "RuntimeError"  # Python's own rule for coroutines
+    assert (caught.value.code, caught.value.kind) == (expected, "user")
+    assert str(caught.value) or how == "AssertionError"
+
+
+@pytest.mark.parametrize("task", [leaves, leaves_async])
+def test_a_task_that_exits_has_failed_and_the_program_goes_on(task: Any) -> None:
+    with pytest.raises(flyte.errors.RuntimeUserError, match=r"sys\.exit\(3\)"):
+        flyte.run(task)
+
+
+@env.task
+def catches() -> str:
+    try:
+        fails("ValueError")
+    except ValueError:
+        return "the class itself, which another process could not have sent"
+    except flyte.errors.RuntimeUserError as e:
+        return f"{e.code}: {e}"
+    return ""
+
+
+@env.task
+async def catches_async() -> str:
+    found = await asyncio.gather(fails_async("ValueError"), fails.aio("KeyError"), return_exceptions=True)
+    return " ".join(f"{type(e).__name__} {e.code}" for e in found)  # type: ignore[union-attr]
+
+
+@env.task
+def passes_on() -> None:
+    fails("ValueError")
+
+
+def test_a_parent_catches_the_failure_of_its_child() -> None:
+    assert str(flyte.run(catches)) == "ValueError: bad thing"
+    assert str(flyte.run(catches_async)) == "RuntimeUserError ValueError RuntimeUserError KeyError"
+
+
+def test_a_failure_keeps_its_code_through_the_parents() -> None:
+    with pytest.raises(flyte.errors.RuntimeUserError, match="bad thing") as caught:
+        flyte.run(passes_on)
+    assert caught.value.code == "ValueError"
+
+
+@env.task
+def calls_itself(n: int) -> int:
+    return 0 if n == 0 else 1 + calls_itself(n - 1)
+
+
+@env.task
+async def calls_itself_async(n: int) -> int:
+    return 0 if n == 0 else 1 + await calls_itself_async(n - 1)
+
+
+def test_tasks_may_be_recursive() -> None:
+    assert flyte.run(calls_itself, 20).outputs()[0] == 20
+    assert flyte.run(calls_itself_async, 20).outputs()[0] == 20
+
+
+def test_a_recursion_without_end_is_a_failure_of_the_task() -> None:
+    with pytest.raises(flyte.errors.RuntimeUserError) as caught:
+        flyte.run(calls_itself, 100_000)
+    assert caught.value.code == "RecursionError"
+
+
+@env.task
+async def blocks_its_loop() -> str:
+    return greet("you")
+
+
+def test_a_blocking_call_on_a_loop_is_refused_with_the_remedy() -> None:
+    with pytest.raises(flyte.errors.RuntimeUserError, match=r"greet\.aio") as caught:
+        flyte.run(blocks_its_loop)
+    assert caught.value.code == "SyncTaskCallInAsyncContextError"
+
+
+@env.task
+def interrupted() -> None:
+    raise KeyboardInterrupt
+
+
+@env.task
+def interrupted_below() -> None:
+    interrupted()
+
+
+@env.task
+async def interrupted_async() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("task", [interrupted, interrupted_below, interrupted_async])
+def test_ctrl_c_is_no_failure_and_ends_the_run(task: Any) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        flyte.run(task)
+
+
+# Retries.
+
+
+@env.task(retries=3)
+def fourth_time() -> int:
+    if flyte.ctx().attempt_number < 3:
+        raise ValueError("not yet")
+    return flyte.ctx().attempt_number
+
+
+@env.task(retries=flyte.RetryStrategy(3, flyte.Backoff(dt.timedelta(seconds=2), 3.0, dt.timedelta(seconds=10))))
+async def fourth_time_async() -> int:
+    if flyte.ctx().attempt_number < 3:
+        raise ValueError("not yet")
+    return flyte.ctx().attempt_number
+
+
+@pytest.mark.parametrize(("task", "waits"), [(fourth_time, [0.5, 1, 2]), (fourth_time_async, [2, 6, 10])])
+def test_a_failed_attempt_is_followed_by_another_after_a_growing_wait(
+    clock: Any, task: Any, waits: list[float]
+) -> None:
+    assert run_local(task, (), {}, RunOptions(), clock).outputs()[0] == 3
+    assert clock.waits == waits
+
+
+async def test_awaited_runs_wait_without_blocking(clock: Any) -> None:
+    run = await run_local_async(fourth_time, (), {}, RunOptions(), clock)
+    assert run.outputs()[0] == 3
+    assert clock.waits == [0.5, 1, 2]
+
+
+attempts: list[int] = []
+
+
+@env.task(retries=2)
+def never(final: bool) -> None:
+    attempts.append(flyte.ctx().attempt_number)
+    if final:
+        raise flyte.errors.NonRecoverableError("no use")
+    raise ValueError("never")
+
+
+@env.task(retries=1)
+def parent_of_never() -> None:
+    attempts.append(-1)
+    never(True)
+
+
+def test_the_budget_of_retries_ends(clock: Any) -> None:
+    attempts.clear()
+    with pytest.raises(flyte.errors.RuntimeUserError, match="never"):
+        run_local(never, (False,), {}, RunOptions(), clock)
+    assert attempts == [0, 1, 2]
+
+
+def test_a_non_recoverable_error_is_not_retried_but_its_parent_may_be(clock: Any) -> None:
+    attempts.clear()
+    with pytest.raises(flyte.errors.RuntimeUserError, match="no use") as caught:
+        run_local(parent_of_never, (), {}, RunOptions(), clock)
+    assert caught.value.code == "NonRecoverableError"
+    assert attempts == [-1, 0, -1, 0]
+
+
+def test_an_override_counts(clock: Any) -> None:
+    attempts.clear()
+    with pytest.raises(flyte.errors.RuntimeUserError):
+        run_local(never.override(retries=flyte.RetryStrategy(0)), (False,), {}, RunOptions(), clock)
+    assert attempts == [0]
+
+
+# Bounds of time.
+
+released = threading.Event()
+cancelled: list[str] = []
+
+
+@env.task(timeout=dt.timedelta(seconds=0.05))
+async def too_long_async() -> None:
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        cancelled.append("yes")
+        raise
+
+
+@env.task(timeout=dt.timedelta(seconds=0.05))
+async def too_long_and_stubborn() -> int:
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        pass
+    return 1
+
+
+@env.task(timeout=dt.timedelta(seconds=0.05))
+def too_long() -> None:
+    released.wait(30)
+
+
+@env.task
+async def awaits_too_long() -> None:
+    await too_long.aio()
+
+
+@env.task(timeout=60)
+def soon_enough() -> str:
+    return threading.current_thread().name
+
+
+@pytest.mark.parametrize("task", [too_long_async, too_long_and_stubborn])
+def test_an_asynchronous_task_is_cancelled_when_it_takes_too_long(task: Any) -> None:
+    cancelled.clear()
+    with pytest.raises(flyte.errors.MaxRuntimeExceededError, match=f"{task.name} ran longer than 0.05 seconds"):
+        flyte.run(task)
+    assert task is not too_long_async or cancelled == ["yes"]
+
+
+@pytest.mark.parametrize(("task", "code"), [(too_long, None), (awaits_too_long, "MaxRuntimeExceededError")])
+def test_a_synchronous_task_raises_at_its_caller_and_its_thread_is_named(
+    task: Any, code: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    released.clear()
+    try:
+        with pytest.raises(flyte.errors.RuntimeUserError, match=r"local.too_long ran longer") as caught:
+            flyte.run(task)
+    finally:
+        released.set()
+    # A parent sees its child's timeout as any failure; the run did not time out itself.
+    assert isinstance(caught.value, flyte.errors.MaxRuntimeExceededError) is (code is None)
+    assert "its thread flyte-local.too_long still runs" in caplog.text
+
+
+def test_a_bounded_synchronous_task_that_is_in_time_gives_its_value() -> None:
+    assert str(flyte.run(soon_enough)) == "flyte-local.soon_enough"
+
+
+@env.task(retries=5, timeout=flyte.Timeout(deadline=4))
+def fails_until_the_deadline() -> None:
+    raise ValueError("again")
+
+
+@env.task(retries=5, timeout=flyte.Timeout(deadline=dt.timedelta(seconds=0.05)))
+async def waits_past_the_deadline() -> None:
+    await asyncio.sleep(60)
+
+
+def test_no_attempt_begins_after_the_deadline(clock: Any) -> None:
+    with pytest.raises(flyte.errors.DeadlineExceededError, match="not done within 4 seconds") as caught:
+        run_local(fails_until_the_deadline, (), {}, RunOptions(), clock)
+    assert clock.waits == [0.5, 1, 2]
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_an_attempt_ends_at_the_deadline_of_the_action_and_there_is_no_other(clock: Any) -> None:
+    with pytest.raises(flyte.errors.DeadlineExceededError):
+        run_local(waits_past_the_deadline, (), {}, RunOptions(), clock)
+    assert clock.waits == []
+
+
+# Secrets, variables, and what is ignored.
+
+secret_env = flyte.TaskEnvironment(name="secretive", secrets=[flyte.Secret("api-key", as_env_var="API_KEY"), "other"])
+
+
+@secret_env.task
+def tells() -> str:
+    return os.environ["API_KEY"]
+
+
+def test_secrets_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", "abc")
+    monkeypatch.setenv("OTHER", "")
+    assert str(flyte.run(tells)) == "abc"
+
+
+def test_a_missing_secret_is_named_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("API_KEY", raising=False)
+    monkeypatch.setenv("OTHER", "1")
+    with pytest.raises(flyte.errors.InvalidValue, match=r"secretive.tells asks for the secret api-key.*set API_KEY"):
+        flyte.run(tells)
+
+
+inner_env = flyte.TaskEnvironment(name="inner", env_vars={"WHO": "inner", "INNER": "1"})
+outer_env = flyte.TaskEnvironment(
+    name="outer", env_vars={"WHO": "outer"}, image="registry/image:1", resources=flyte.Resources(cpu=64)
+)
+
+
+@inner_env.task
+def who() -> str:
+    return os.environ["WHO"] + os.environ["INNER"] + os.environ.get("RUN", "")
+
+
+@outer_env.task
+def who_around() -> list[str]:
+    return [os.environ["WHO"], who(), os.environ["WHO"], os.environ.get("INNER", "none")]
+
+
+def test_variables_live_for_the_task(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("WHO", "before")
+    run = flyte.with_runcontext(mode="local", env_vars={"RUN": "2"}).run(who_around)
+    assert run.outputs()[0] == ["outer", "inner12", "outer", "none"]
+    assert os.environ["WHO"] == "before" and "INNER" not in os.environ and "RUN" not in os.environ
+    assert "disagree" not in caplog.text
+
+
+def test_what_local_mode_ignores_is_said_once_when_verbose(caplog: pytest.LogCaptureFixture) -> None:
+    flyte.run(who_around)
+    assert "ignores" not in caplog.text
+    flyte.with_runcontext(mode="local", log_level=logging.INFO).run(who_around)
+    assert caplog.text.count("image, resources of task outer.who_around") == 1
+    assert logging.getLogger("flyte").level != logging.INFO
+
+
+class Handle:
+    """What a deployed task's handle looks like to a controller."""
+
+    name = "elsewhere.task"
+
+
+@env.task
+async def calls_deployed() -> None:
+    from flyte.authoring.controller import running
+
+    state = running()
+    assert state is not None
+    await state.controller.call_deployed(Handle(), {})
+
+
+def test_a_deployed_task_is_refused_inside_a_local_run() -> None:
+    with pytest.raises(flyte.errors.RuntimeUserError, match=r"elsewhere.task runs on a backend, and this run is local"):
+        flyte.run(calls_deployed)
