@@ -15,6 +15,7 @@ from flyte.model.retry import as_retry_strategy
 from flyte.model.secret import as_secrets
 from flyte.model.task import Placement, TaskDefinition
 from flyte.model.timeout import as_timeout
+from flyte.runtime.source import source_link
 
 
 def module_of(task: TaskTemplate[..., Any], root: pathlib.Path) -> tuple[str, str]:
@@ -113,7 +114,7 @@ def definition_of(
         max_inline_io_bytes=task.max_inline_io_bytes,
         description=docstring.short_description if docstring is not None else None,
         long_description=docstring.long_description if docstring is not None else None,
-        source_link=None,
+        source_link=source_link(task, placement.repository),
         module=module,
         variable=variable,
     )

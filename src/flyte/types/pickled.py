@@ -6,6 +6,7 @@ in the task's own process or by the user's own program.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import sys
 from typing import TYPE_CHECKING, Any
@@ -73,12 +74,14 @@ class Pickled(Transformer):
                 "Return plain data, a dataclass or a file instead."
             ) from e
         if sys.getsizeof(value) <= LARGEST_INLINE and len(data) <= LARGEST_INLINE:
-            return literals_pb2.Literal(scalar=literals_pb2.Scalar(binary=literals_pb2.Binary(value=data)))
+            return literals_pb2.Literal(
+                scalar=literals_pb2.Scalar(binary=literals_pb2.Binary(value=data)), hash=_content_hash(value)
+            )
         uri = conversion.new_uri("pickle.pkl")
         store_for(uri).write(uri, data)
         kind = types_pb2.BlobType(format="PythonPickle", dimensionality=types_pb2.BlobType.SINGLE)
         blob = literals_pb2.Blob(uri=uri, metadata=literals_pb2.BlobMetadata(type=kind))
-        return literals_pb2.Literal(scalar=literals_pb2.Scalar(blob=blob))
+        return literals_pb2.Literal(scalar=literals_pb2.Scalar(blob=blob), hash=_content_hash(value))
 
     def decode(self, literal: literals_pb2.Literal, t: Any, conversion: Conversion) -> Any:
         import cloudpickle
@@ -106,3 +109,19 @@ class Pickled(Transformer):
         if literal_type.structure.tag == self.tag or "python_class_name" in literal_type.metadata.fields:
             return Any
         return None
+
+
+def _content_hash(value: Any) -> str:
+    """What stands for a set in names and cache keys: its pickle depends on the order, which differs between processes.
+
+    Empty, and so without effect, for other values and for sets that cannot be sorted.
+    """
+    import cloudpickle
+
+    if not isinstance(value, set | frozenset):
+        return ""
+    try:
+        ordered = sorted(value)
+    except TypeError:
+        return ""
+    return hashlib.md5(cloudpickle.dumps(ordered), usedforsecurity=False).hexdigest()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import enum
+import logging
 import typing
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ from flyte.types.transformer import (
 
 if TYPE_CHECKING:
     from flyteidl2.core import literals_pb2, types_pb2
+
+log = logging.getLogger("flyte")
 
 MSGPACK = "msgpack"
 
@@ -62,7 +65,7 @@ def unpacked(literal: literals_pb2.Literal, t: Any) -> bytes:
     if kind == "binary" and literal.scalar.binary.tag == MSGPACK:
         return bytes(literal.scalar.binary.value)
     if kind == "generic":
-        import msgpack
+        import msgpack  # type: ignore[import-untyped, unused-ignore]
         from google.protobuf import json_format
 
         return bytes(msgpack.packb(json_format.MessageToDict(literal.scalar.generic)))
@@ -175,13 +178,15 @@ class DataclassValue(Transformer):
 
 
 @lru_cache(maxsize=1024)
-def _dataclass_schema(t: Any) -> dict[str, Any]:
+def _dataclass_schema(t: Any) -> dict[str, Any] | None:
+    """The JSON schema; None where a field has none, a Pydantic model with a default say: values travel all the same."""
     from mashumaro.jsonschema import build_json_schema
 
     try:
-        return build_json_schema(t).to_dict()
+        return dict(build_json_schema(t).to_dict())
     except Exception as e:
-        raise TypeTransformerFailedError(f"Dataclass {type_name(t)} has a field that cannot be described: {e}") from e
+        log.warning("Dataclass %s has a field that cannot be described, so forms cannot show it: %s", type_name(t), e)
+        return None
 
 
 class PydanticModel(Transformer):
@@ -344,7 +349,7 @@ class TypedDictValue(Transformer):
     tag = "TypedDict"
 
     def literal_type(self, t: Any) -> types_pb2.LiteralType:
-        return _MODEL.literal_type(_fields_model(t, f"TypedDictWrapper_{t.__name__}"))
+        return _MODEL.literal_type(_described_model(t, f"TypedDictWrapper_{t.__name__}"))
 
     def check(self, value: Any, t: Any) -> Any:
         if not isinstance(value, dict):
@@ -387,14 +392,28 @@ def _fields_model(t: Any, name: str) -> Any:
     import pydantic
 
     hints = typing.get_type_hints(t, include_extras=False)
-    optional = getattr(t, "__optional_keys__", frozenset())
-    defaults = getattr(t, "_field_defaults", {})
-    fields: dict[str, Any] = {}
-    for key, hint in hints.items():
-        if key in optional:
-            fields[key] = (hint | None, None)
-        else:
-            fields[key] = (hint, defaults.get(key, ...))
+    optional: frozenset[str] = getattr(t, "__optional_keys__", frozenset())
+    fields: dict[str, Any] = {
+        key: (typing.Optional[hint], None) if key in optional else (hint, ...)
+        for key, hint in hints.items()  # noqa: UP045
+    }
+    return pydantic.create_model(name, **fields)
+
+
+@lru_cache(maxsize=1024)
+def _described_model(t: Any, name: str) -> Any:
+    """As `_fields_model`, but the keys of a class with `total=False` count as required unless marked one by one.
+
+    That is how the official schema has it, and the schema counts for names and cache keys.
+    """
+    import pydantic
+
+    hints = typing.get_type_hints(t, include_extras=True)
+    plain = typing.get_type_hints(t, include_extras=False)
+    fields: dict[str, Any] = {
+        key: (typing.Optional[plain[key]], None) if typing.get_origin(hint) is typing.NotRequired else (plain[key], ...)  # noqa: UP045
+        for key, hint in hints.items()
+    }
     return pydantic.create_model(name, **fields)
 
 

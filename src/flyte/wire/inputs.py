@@ -112,7 +112,7 @@ def refuse_oversized(message: common_pb2.Inputs | common_pb2.Outputs, largest: i
     Raises:
         InlineIOMaxBytesBreached: It is larger than the task allows.
     """
-    data = message.SerializeToString(deterministic=True)
+    data = bytes(message.SerializeToString(deterministic=True))
     if len(data) > largest:
         raise InlineIOMaxBytesBreached(
             f"The {what} of task {task_name} are {len(data):,} bytes, and at most {largest:,} may be sent inline. "
@@ -125,8 +125,12 @@ def _variable(t: Any, description: str | None) -> interface_pb2.Variable:
     return interface_pb2.Variable(type=engine.literal_type(t), description=description or "")
 
 
-def interface_to_pb(task: TaskDefinition) -> interface_pb2.TypedInterface:
+def interface_to_pb(task: TaskDefinition, *, is_described: bool = False) -> interface_pb2.TypedInterface:
     """The wire's interface, variables sorted by name.
+
+    Args:
+        is_described: Say of each input what the docstring says of it. Descriptions count for names and cache keys,
+            so only deployments carry them.
 
     Raises:
         InvalidType: A type cannot go on the wire; the sentence names input or output.
@@ -135,11 +139,16 @@ def interface_to_pb(task: TaskDefinition) -> interface_pb2.TypedInterface:
     typed = interface_pb2.TypedInterface()
     typed.inputs.SetInParent()
     typed.outputs.SetInParent()
-    sections = ((typed.inputs, interface.get_input_types()), (typed.outputs, interface.outputs))
-    for section, types in sections:
+    docstring = interface.docstring
+    described: dict[str, str | None] = docstring.input_descriptions if is_described and docstring is not None else {}
+    sections: tuple[tuple[Any, dict[str, Any], dict[str, str | None]], ...] = (
+        (typed.inputs, interface.get_input_types(), described),
+        (typed.outputs, interface.outputs, {}),
+    )
+    for section, types, descriptions in sections:
         for name in sorted(types):
             try:
-                variable = _variable(types[name], None)
+                variable = _variable(types[name], descriptions.get(name))
             except TypeTransformerFailedError as e:
                 raise InvalidType(f"Variable {name!r} of task {task.name}: {e.message}") from e
             section.variables.append(interface_pb2.VariableEntry(key=name, value=variable))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from flyteidl2.core import interface_pb2, literals_pb2, tasks_pb2
@@ -17,18 +17,19 @@ def digest(data: str | bytes) -> str:
     return base64.b64encode(hashlib.sha256(raw).digest()).decode()
 
 
-def _sorted_keys(value: Any) -> Any:
+def _sorted_keys(value: Any, packb: Callable[[Any], bytes]) -> Any:
+    """Maps in the order of their packed keys: shorter text first, then by bytes."""
     if isinstance(value, dict):
-        return {key: _sorted_keys(value[key]) for key in sorted(value, key=lambda k: (str(type(k)), k))}
+        return {key: _sorted_keys(value[key], packb) for key in sorted(value, key=packb)}
     if isinstance(value, list):
-        return [_sorted_keys(part) for part in value]
+        return [_sorted_keys(part, packb) for part in value]
     return value
 
 
 def literal_bytes(literal: literals_pb2.Literal) -> bytes:
     """The bytes of a literal that count for equality: its own hash where it has one, else its contents."""
     if literal.hash:
-        return literal.hash.encode()
+        return str(literal.hash).encode()
     kind = literal.WhichOneof("value")
     if kind == "collection":
         return b"".join(literal_bytes(part) for part in literal.collection.literals)
@@ -36,14 +37,14 @@ def literal_bytes(literal: literals_pb2.Literal) -> bytes:
         parts = sorted(literal.map.literals.items())
         return b"".join(key.encode() + literal_bytes(part) for key, part in parts)
     if literal.scalar.HasField("binary") and literal.scalar.binary.tag == "msgpack":
-        import msgpack
+        import msgpack  # type: ignore[import-untyped, unused-ignore]
 
         value = msgpack.unpackb(literal.scalar.binary.value, strict_map_key=False)
         canonical = literals_pb2.Literal()
         canonical.CopyFrom(literal)
-        canonical.scalar.binary.value = msgpack.packb(_sorted_keys(value))
-        return canonical.SerializeToString(deterministic=True)
-    return literal.SerializeToString(deterministic=True)
+        canonical.scalar.binary.value = msgpack.packb(_sorted_keys(value, msgpack.packb))
+        literal = canonical
+    return bytes(literal.SerializeToString(deterministic=True))
 
 
 def inputs_hash(literals: Iterable[common_pb2.NamedLiteral], ignored: Collection[str] = ()) -> str:

@@ -45,7 +45,8 @@ class LaunchCommand:
     Args:
         env: What the contract and the user ask for; the process gets it on top of a clean environment.
         output_prefix: Where outputs.pb or error.pb will be.
-        expects_outputs: The interface promises outputs.
+        expects_outputs: A clean end without outputs.pb is a failure: the interface promises outputs, or the program
+            is an `a0`, which leaves the file in any case.
         secrets: Keys of the secrets that the task declares.
     """
 
@@ -91,8 +92,9 @@ def launch_command(spec: bytes, run_spec: bytes, place: AttemptPlace) -> LaunchC
         return _PLACEHOLDER.sub(lambda match: values.get(match[1].lower(), match[0]), text)
 
     container = template.container
+    argv = [fill(part) for part in (*container.command, *container.args)]
     return LaunchCommand(
-        argv=[fill(part) for part in (*container.command, *container.args)],
+        argv=argv,
         env={
             **{pair.key: pair.value for pair in container.env},
             **env_vars(run),
@@ -100,7 +102,7 @@ def launch_command(spec: bytes, run_spec: bytes, place: AttemptPlace) -> LaunchC
         },
         image=container.image,
         output_prefix=prefix,
-        expects_outputs=bool(template.interface.outputs.variables),
+        expects_outputs=bool(template.interface.outputs.variables) or argv[:1] == ["a0"],
         secrets=tuple(secret.key for secret in template.security_context.secrets),
     )
 

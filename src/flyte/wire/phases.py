@@ -14,7 +14,7 @@ _FROM_PB = {number: phase for phase, number in _TO_PB.items()}
 
 def phase_to_pb(phase: ActionPhase) -> phase_pb2.ActionPhase:
     """The number on the wire."""
-    return _TO_PB[phase]  # type: ignore[return-value]
+    return _TO_PB[phase]  # type: ignore[return-value, unused-ignore]
 
 
 def phase_from_pb(number: int) -> ActionPhase:

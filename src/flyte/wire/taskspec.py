@@ -22,39 +22,49 @@ from flyte.wire.inputs import interface_to_pb
 
 _LONGEST_SHORT_DESCRIPTION = 255
 _LONGEST_LONG_DESCRIPTION = 2048
+_CUT = "...(tr.)"
+"""Ends a description that was cut; the official spelling."""
 
 _GPU_NAMES = {
     "T4": "nvidia-tesla-t4", "A10": "nvidia-a10", "A10G": "nvidia-a10g", "A100": "nvidia-tesla-a100",
-    "A100_80G": "nvidia-tesla-a100-80gb", "L4": "nvidia-tesla-l4", "L40s": "nvidia-l40s", "V100": "nvidia-tesla-v100",
-    "H100": "nvidia-h100", "H200": "nvidia-h200", "B200": "nvidia-b200",
+    "A100_80G": "nvidia-a100-80gb", "L4": "nvidia-l4", "L40s": "nvidia-l40s", "V100": "nvidia-tesla-v100",
+    "H100": "nvidia-tesla-h100", "RTX_PRO_4500": "nvidia-rtx-pro-4500", "RTX_PRO_6000": "nvidia-rtx-pro-6000",
+    "V5E": "tpu-v5-lite-podslice", "V5P": "tpu-v5p-slice", "V6E": "tpu-v6e-slice",
 }  # fmt: skip
 _DEVICE_CLASSES = {
     "GPU": "NVIDIA_GPU", "TPU": "GOOGLE_TPU", "NEURON": "AMAZON_NEURON", "AMD_GPU": "AMD_GPU",
-    "HABANA_GAUDI": "HABANA_GAUDI",
+    "HABANA_GAUDI": "HABANA_GAUDI", "APPLE_SILICON": "APPLE_SILICON",
 }  # fmt: skip
 
 
-def task_spec(task: TaskDefinition, placement: Placement) -> task_definition_pb2.TaskSpec:
+def task_spec(
+    task: TaskDefinition, placement: Placement, *, is_deployment: bool = True
+) -> task_definition_pb2.TaskSpec:
     """The whole specification of a task as it is sent with a run or a deployment.
+
+    Args:
+        is_deployment: A specification that travels with its only run has no defaults, descriptions or
+            documentation: its inputs are complete, and nobody looks it up.
 
     Raises:
         DeploymentError: A default or a type cannot go on the wire; the sentence names task and input.
     """
     spec = task_definition_pb2.TaskSpec(
-        task_template=_template(task, placement),
-        default_inputs=_default_inputs(task),
+        task_template=_template(task, placement, is_described=is_deployment),
         short_name=task.short_name[:63],
-        environment=environment_pb2.Environment(
-            name=task.environment[:63], description=task.environment_description or ""
-        ),
+        environment=environment_pb2.Environment(name=task.environment[:63]),
     )
+    if not is_deployment:
+        return spec
+    spec.environment.description = _shortened(task.environment_description, _LONGEST_SHORT_DESCRIPTION)
+    spec.default_inputs.extend(_default_inputs(task))
     documentation = _documentation(task)
     if documentation is not None:
         spec.documentation.CopyFrom(documentation)
     return spec
 
 
-def _template(task: TaskDefinition, placement: Placement) -> tasks_pb2.TaskTemplate:
+def _template(task: TaskDefinition, placement: Placement, *, is_described: bool) -> tasks_pb2.TaskTemplate:
     template = tasks_pb2.TaskTemplate(
         id=identifier_pb2.Identifier(
             resource_type=identifier_pb2.ResourceType.TASK,
@@ -66,7 +76,7 @@ def _template(task: TaskDefinition, placement: Placement) -> tasks_pb2.TaskTempl
         ),
         type=task.task_type,
         metadata=_metadata(task, placement),
-        interface=interface_to_pb(task),
+        interface=interface_to_pb(task, is_described=is_described),
         task_type_version=task.task_type_version,
         container=_container(task, placement),
     )
@@ -274,9 +284,15 @@ def _documentation(task: TaskDefinition) -> task_definition_pb2.DocumentationEnt
     if not (task.description or task.long_description or task.source_link):
         return None
     documentation = task_definition_pb2.DocumentationEntity(
-        short_description=(task.description or "")[:_LONGEST_SHORT_DESCRIPTION],
-        long_description=(task.long_description or "")[:_LONGEST_LONG_DESCRIPTION],
+        short_description=_shortened(task.description, _LONGEST_SHORT_DESCRIPTION),
+        long_description=_shortened(task.long_description, _LONGEST_LONG_DESCRIPTION),
     )
     if task.source_link:
         documentation.source_code.link = task.source_link
     return documentation
+
+
+def _shortened(text: str | None, longest: int) -> str:
+    if text is None or len(text) <= longest:
+        return text or ""
+    return text[: longest - len(_CUT)] + _CUT

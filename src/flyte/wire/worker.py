@@ -7,6 +7,8 @@ import struct
 from collections.abc import AsyncIterator
 from typing import Generic, TypeVar
 
+from google.protobuf.message import DecodeError
+
 from flyte.wire.gen.flyte.backend.v1 import worker_pb2
 
 LARGEST_FRAME = 64 * 1024 * 1024
@@ -28,7 +30,7 @@ class Channel(Generic[M]):
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, incoming: type[M]) -> None:
         self._reader = reader
         self._writer = writer
-        self._incoming = incoming
+        self._incoming: type[M] = incoming
 
     def send(self, message: worker_pb2.ToSupervisor | worker_pb2.FromSupervisor) -> None:
         """Queue a message for sending; nothing happens once the connection is gone."""
@@ -56,7 +58,11 @@ class Channel(Generic[M]):
                 data = await self._reader.readexactly(length)
             except asyncio.IncompleteReadError:
                 return
-            yield self._incoming.FromString(data)
+            try:
+                message = self._incoming.FromString(data)
+            except DecodeError as e:
+                raise FrameError(f"A frame of {length:,} bytes is no message.") from e
+            yield message
 
     def close(self) -> None:
         """End the connection."""

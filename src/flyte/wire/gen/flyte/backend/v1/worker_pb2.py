@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66lyte/backend/v1/worker.proto\x12\x10\x66lyte.backend.v1\"j\n\nAttemptRef\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x0b\n\x03run\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\r\x12\r\n\x05\x65poch\x18\x06 \x01(\x04\"\x8d\x01\n\x05Hello\x12\x15\n\rsupervisor_id\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0b\n\x03pid\x18\x04 \x01(\r\x12\r\n\x05slots\x18\x05 \x01(\r\x12+\n\x05known\x18\x06 \x03(\x0b\x32\x1c.flyte.backend.v1.AttemptRef\".\n\x07Welcome\x12\x12\n\ncluster_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\"\xf3\x01\n\x05Start\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.flyte.backend.v1.AttemptRef\x12\x0c\n\x04\x61rgv\x18\x02 \x03(\t\x12-\n\x03\x65nv\x18\x03 \x03(\x0b\x32 .flyte.backend.v1.Start.EnvEntry\x12\x15\n\routput_prefix\x18\x04 \x01(\t\x12\x17\n\x0f\x65xpects_outputs\x18\x05 \x01(\x08\x12\r\n\x05token\x18\x06 \x01(\t\x12\x13\n\x0binterpreter\x18\x07 \x01(\t\x1a*\n\x08\x45nvEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\\\n\x04Stop\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.flyte.backend.v1.AttemptRef\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x15\n\rgrace_seconds\x18\x03 \x01(\x01\"<\n\x0b\x41\x63knowledge\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.flyte.backend.v1.AttemptRef\"!\n\x08Shutdown\x12\x15\n\rgrace_seconds\x18\x01 \x01(\x01\"\xff\x01\n\x0cToSupervisor\x12,\n\x07welcome\x18\x01 \x01(\x0b\x32\x19.flyte.backend.v1.WelcomeH\x00\x12(\n\x05start\x18\x02 \x01(\x0b\x32\x17.flyte.backend.v1.StartH\x00\x12&\n\x04stop\x18\x03 \x01(\x0b\x32\x16.flyte.backend.v1.StopH\x00\x12\x34\n\x0b\x61\x63knowledge\x18\x04 \x01(\x0b\x32\x1d.flyte.backend.v1.AcknowledgeH\x00\x12.\n\x08shutdown\x18\x05 \x01(\x0b\x32\x1a.flyte.backend.v1.ShutdownH\x00\x42\t\n\x07message\"T\n\x07Started\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.flyte.backend.v1.AttemptRef\x12\r\n\x05\x61t_us\x18\x02 \x01(\x03\x12\x0b\n\x03pid\x18\x03 \x01(\r\"\x8e\x02\n\x05\x45nded\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.flyte.backend.v1.AttemptRef\x12\r\n\x05\x61t_us\x18\x02 \x01(\x03\x12\x16\n\texit_code\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06signal\x18\x04 \x01(\x05\x12\x13\n\x0bhas_outputs\x18\x05 \x01(\x08\x12\x16\n\x0e\x65rror_document\x18\x06 \x01(\x0c\x12\x13\n\x0blost_reason\x18\x07 \x01(\t\x12\x0f\n\x07stopped\x18\x08 \x01(\x08\x12\x0e\n\x06killed\x18\t \x01(\x08\x12\x19\n\x11peak_memory_bytes\x18\n \x01(\x03\x12\x13\n\x0b\x63pu_seconds\x18\x0b \x01(\x01\x42\x0c\n\n_exit_code\"F\n\x07LogGrew\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.flyte.backend.v1.AttemptRef\x12\x0c\n\x04size\x18\x02 \x01(\x04\"3\n\x05Renew\x12*\n\x04live\x18\x01 \x03(\x0b\x32\x1c.flyte.backend.v1.AttemptRef\"\xf6\x01\n\x0e\x46romSupervisor\x12(\n\x05hello\x18\x01 \x01(\x0b\x32\x17.flyte.backend.v1.HelloH\x00\x12,\n\x07started\x18\x02 \x01(\x0b\x32\x19.flyte.backend.v1.StartedH\x00\x12(\n\x05\x65nded\x18\x03 \x01(\x0b\x32\x17.flyte.backend.v1.EndedH\x00\x12-\n\x08log_grew\x18\x04 \x01(\x0b\x32\x19.flyte.backend.v1.LogGrewH\x00\x12(\n\x05renew\x18\x05 \x01(\x0b\x32\x17.flyte.backend.v1.RenewH\x00\x42\t\n\x07messageb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x66lyte/backend/v1/worker.proto\x12\x10\x66lyte.backend.v1\"j\n\nAttemptRef\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x0b\n\x03run\x18\x03 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x05 \x01(\r\x12\r\n\x05\x65poch\x18\x06 \x01(\x04\"~\n\x05Hello\x12\x15\n\rsupervisor_id\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0b\n\x03pid\x18\x04 \x01(\r\x12+\n\x05known\x18\x05 \x03(\x0b\x32\x1c.flyte.backend.v1.AttemptRef\"\x1a\n\x07Welcome\x12\x0f\n\x07version\x18\x01 \x01(\t\"\xf3\x01\n\x05Start\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.flyte.backend.v1.AttemptRef\x12\x0c\n\x04\x61rgv\x18\x02 \x03(\t\x12-\n\x03\x65nv\x18\x03 \x03(\x0b\x32 .flyte.backend.v1.Start.EnvEntry\x12\x15\n\routput_prefix\x18\x04 \x01(\t\x12\x17\n\x0f\x65xpects_outputs\x18\x05 \x01(\x08\x12\r\n\x05token\x18\x06 \x01(\t\x12\x13\n\x0binterpreter\x18\x07 \x01(\t\x1a*\n\x08\x45nvEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\\\n\x04Stop\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.flyte.backend.v1.AttemptRef\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x15\n\rgrace_seconds\x18\x03 \x01(\x01\"<\n\x0b\x41\x63knowledge\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.flyte.backend.v1.AttemptRef\"5\n\x08Shutdown\x12\x15\n\rgrace_seconds\x18\x01 \x01(\x01\x12\x12\n\nkeep_tasks\x18\x02 \x01(\x08\"\xff\x01\n\x0cToSupervisor\x12,\n\x07welcome\x18\x01 \x01(\x0b\x32\x19.flyte.backend.v1.WelcomeH\x00\x12(\n\x05start\x18\x02 \x01(\x0b\x32\x17.flyte.backend.v1.StartH\x00\x12&\n\x04stop\x18\x03 \x01(\x0b\x32\x16.flyte.backend.v1.StopH\x00\x12\x34\n\x0b\x61\x63knowledge\x18\x04 \x01(\x0b\x32\x1d.flyte.backend.v1.AcknowledgeH\x00\x12.\n\x08shutdown\x18\x05 \x01(\x0b\x32\x1a.flyte.backend.v1.ShutdownH\x00\x42\t\n\x07message\"T\n\x07Started\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.flyte.backend.v1.AttemptRef\x12\r\n\x05\x61t_us\x18\x02 \x01(\x03\x12\x0b\n\x03pid\x18\x03 \x01(\r\"\xfe\x01\n\x05\x45nded\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.flyte.backend.v1.AttemptRef\x12\r\n\x05\x61t_us\x18\x02 \x01(\x03\x12\x16\n\texit_code\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06signal\x18\x04 \x01(\x05\x12\x13\n\x0bhas_outputs\x18\x05 \x01(\x08\x12\x16\n\x0e\x65rror_document\x18\x06 \x01(\x0c\x12\x13\n\x0blost_reason\x18\x07 \x01(\t\x12\x0f\n\x07stopped\x18\x08 \x01(\x08\x12\x19\n\x11peak_memory_bytes\x18\t \x01(\x03\x12\x13\n\x0b\x63pu_seconds\x18\n \x01(\x01\x42\x0c\n\n_exit_code\"F\n\x07LogGrew\x12-\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x1c.flyte.backend.v1.AttemptRef\x12\x0c\n\x04size\x18\x02 \x01(\x04\"\xcc\x01\n\x0e\x46romSupervisor\x12(\n\x05hello\x18\x01 \x01(\x0b\x32\x17.flyte.backend.v1.HelloH\x00\x12,\n\x07started\x18\x02 \x01(\x0b\x32\x19.flyte.backend.v1.StartedH\x00\x12(\n\x05\x65nded\x18\x03 \x01(\x0b\x32\x17.flyte.backend.v1.EndedH\x00\x12-\n\x08log_grew\x18\x04 \x01(\x0b\x32\x19.flyte.backend.v1.LogGrewH\x00\x42\t\n\x07messageb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -26,30 +26,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_START_ENVENTRY']._serialized_options = b'8\001'
   _globals['_ATTEMPTREF']._serialized_start=51
   _globals['_ATTEMPTREF']._serialized_end=157
-  _globals['_HELLO']._serialized_start=160
-  _globals['_HELLO']._serialized_end=301
-  _globals['_WELCOME']._serialized_start=303
-  _globals['_WELCOME']._serialized_end=349
-  _globals['_START']._serialized_start=352
-  _globals['_START']._serialized_end=595
-  _globals['_START_ENVENTRY']._serialized_start=553
-  _globals['_START_ENVENTRY']._serialized_end=595
-  _globals['_STOP']._serialized_start=597
-  _globals['_STOP']._serialized_end=689
-  _globals['_ACKNOWLEDGE']._serialized_start=691
-  _globals['_ACKNOWLEDGE']._serialized_end=751
-  _globals['_SHUTDOWN']._serialized_start=753
-  _globals['_SHUTDOWN']._serialized_end=786
-  _globals['_TOSUPERVISOR']._serialized_start=789
-  _globals['_TOSUPERVISOR']._serialized_end=1044
-  _globals['_STARTED']._serialized_start=1046
-  _globals['_STARTED']._serialized_end=1130
-  _globals['_ENDED']._serialized_start=1133
-  _globals['_ENDED']._serialized_end=1403
-  _globals['_LOGGREW']._serialized_start=1405
-  _globals['_LOGGREW']._serialized_end=1475
-  _globals['_RENEW']._serialized_start=1477
-  _globals['_RENEW']._serialized_end=1528
-  _globals['_FROMSUPERVISOR']._serialized_start=1531
-  _globals['_FROMSUPERVISOR']._serialized_end=1777
+  _globals['_HELLO']._serialized_start=159
+  _globals['_HELLO']._serialized_end=285
+  _globals['_WELCOME']._serialized_start=287
+  _globals['_WELCOME']._serialized_end=313
+  _globals['_START']._serialized_start=316
+  _globals['_START']._serialized_end=559
+  _globals['_START_ENVENTRY']._serialized_start=517
+  _globals['_START_ENVENTRY']._serialized_end=559
+  _globals['_STOP']._serialized_start=561
+  _globals['_STOP']._serialized_end=653
+  _globals['_ACKNOWLEDGE']._serialized_start=655
+  _globals['_ACKNOWLEDGE']._serialized_end=715
+  _globals['_SHUTDOWN']._serialized_start=717
+  _globals['_SHUTDOWN']._serialized_end=770
+  _globals['_TOSUPERVISOR']._serialized_start=773
+  _globals['_TOSUPERVISOR']._serialized_end=1028
+  _globals['_STARTED']._serialized_start=1030
+  _globals['_STARTED']._serialized_end=1114
+  _globals['_ENDED']._serialized_start=1117
+  _globals['_ENDED']._serialized_end=1371
+  _globals['_LOGGREW']._serialized_start=1373
+  _globals['_LOGGREW']._serialized_end=1443
+  _globals['_FROMSUPERVISOR']._serialized_start=1446
+  _globals['_FROMSUPERVISOR']._serialized_end=1650
 # @@protoc_insertion_point(module_scope)

@@ -23,28 +23,24 @@ class AttemptRef(_message.Message):
     def __init__(self, project: _Optional[str] = ..., domain: _Optional[str] = ..., run: _Optional[str] = ..., action: _Optional[str] = ..., attempt: _Optional[int] = ..., epoch: _Optional[int] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("supervisor_id", "incarnation", "version", "pid", "slots", "known")
+    __slots__ = ("supervisor_id", "incarnation", "version", "pid", "known")
     SUPERVISOR_ID_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
-    SLOTS_FIELD_NUMBER: _ClassVar[int]
     KNOWN_FIELD_NUMBER: _ClassVar[int]
     supervisor_id: str
     incarnation: str
     version: str
     pid: int
-    slots: int
     known: _containers.RepeatedCompositeFieldContainer[AttemptRef]
-    def __init__(self, supervisor_id: _Optional[str] = ..., incarnation: _Optional[str] = ..., version: _Optional[str] = ..., pid: _Optional[int] = ..., slots: _Optional[int] = ..., known: _Optional[_Iterable[_Union[AttemptRef, _Mapping]]] = ...) -> None: ...
+    def __init__(self, supervisor_id: _Optional[str] = ..., incarnation: _Optional[str] = ..., version: _Optional[str] = ..., pid: _Optional[int] = ..., known: _Optional[_Iterable[_Union[AttemptRef, _Mapping]]] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("cluster_id", "version")
-    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("version",)
     VERSION_FIELD_NUMBER: _ClassVar[int]
-    cluster_id: str
     version: str
-    def __init__(self, cluster_id: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
+    def __init__(self, version: _Optional[str] = ...) -> None: ...
 
 class Start(_message.Message):
     __slots__ = ("attempt", "argv", "env", "output_prefix", "expects_outputs", "token", "interpreter")
@@ -88,10 +84,12 @@ class Acknowledge(_message.Message):
     def __init__(self, attempt: _Optional[_Union[AttemptRef, _Mapping]] = ...) -> None: ...
 
 class Shutdown(_message.Message):
-    __slots__ = ("grace_seconds",)
+    __slots__ = ("grace_seconds", "keep_tasks")
     GRACE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    KEEP_TASKS_FIELD_NUMBER: _ClassVar[int]
     grace_seconds: float
-    def __init__(self, grace_seconds: _Optional[float] = ...) -> None: ...
+    keep_tasks: bool
+    def __init__(self, grace_seconds: _Optional[float] = ..., keep_tasks: _Optional[bool] = ...) -> None: ...
 
 class ToSupervisor(_message.Message):
     __slots__ = ("welcome", "start", "stop", "acknowledge", "shutdown")
@@ -118,7 +116,7 @@ class Started(_message.Message):
     def __init__(self, attempt: _Optional[_Union[AttemptRef, _Mapping]] = ..., at_us: _Optional[int] = ..., pid: _Optional[int] = ...) -> None: ...
 
 class Ended(_message.Message):
-    __slots__ = ("attempt", "at_us", "exit_code", "signal", "has_outputs", "error_document", "lost_reason", "stopped", "killed", "peak_memory_bytes", "cpu_seconds")
+    __slots__ = ("attempt", "at_us", "exit_code", "signal", "has_outputs", "error_document", "lost_reason", "stopped", "peak_memory_bytes", "cpu_seconds")
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     AT_US_FIELD_NUMBER: _ClassVar[int]
     EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
@@ -127,7 +125,6 @@ class Ended(_message.Message):
     ERROR_DOCUMENT_FIELD_NUMBER: _ClassVar[int]
     LOST_REASON_FIELD_NUMBER: _ClassVar[int]
     STOPPED_FIELD_NUMBER: _ClassVar[int]
-    KILLED_FIELD_NUMBER: _ClassVar[int]
     PEAK_MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     CPU_SECONDS_FIELD_NUMBER: _ClassVar[int]
     attempt: AttemptRef
@@ -138,10 +135,9 @@ class Ended(_message.Message):
     error_document: bytes
     lost_reason: str
     stopped: bool
-    killed: bool
     peak_memory_bytes: int
     cpu_seconds: float
-    def __init__(self, attempt: _Optional[_Union[AttemptRef, _Mapping]] = ..., at_us: _Optional[int] = ..., exit_code: _Optional[int] = ..., signal: _Optional[int] = ..., has_outputs: _Optional[bool] = ..., error_document: _Optional[bytes] = ..., lost_reason: _Optional[str] = ..., stopped: _Optional[bool] = ..., killed: _Optional[bool] = ..., peak_memory_bytes: _Optional[int] = ..., cpu_seconds: _Optional[float] = ...) -> None: ...
+    def __init__(self, attempt: _Optional[_Union[AttemptRef, _Mapping]] = ..., at_us: _Optional[int] = ..., exit_code: _Optional[int] = ..., signal: _Optional[int] = ..., has_outputs: _Optional[bool] = ..., error_document: _Optional[bytes] = ..., lost_reason: _Optional[str] = ..., stopped: _Optional[bool] = ..., peak_memory_bytes: _Optional[int] = ..., cpu_seconds: _Optional[float] = ...) -> None: ...
 
 class LogGrew(_message.Message):
     __slots__ = ("attempt", "size")
@@ -151,22 +147,14 @@ class LogGrew(_message.Message):
     size: int
     def __init__(self, attempt: _Optional[_Union[AttemptRef, _Mapping]] = ..., size: _Optional[int] = ...) -> None: ...
 
-class Renew(_message.Message):
-    __slots__ = ("live",)
-    LIVE_FIELD_NUMBER: _ClassVar[int]
-    live: _containers.RepeatedCompositeFieldContainer[AttemptRef]
-    def __init__(self, live: _Optional[_Iterable[_Union[AttemptRef, _Mapping]]] = ...) -> None: ...
-
 class FromSupervisor(_message.Message):
-    __slots__ = ("hello", "started", "ended", "log_grew", "renew")
+    __slots__ = ("hello", "started", "ended", "log_grew")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     STARTED_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]
     LOG_GREW_FIELD_NUMBER: _ClassVar[int]
-    RENEW_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     started: Started
     ended: Ended
     log_grew: LogGrew
-    renew: Renew
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., started: _Optional[_Union[Started, _Mapping]] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ..., log_grew: _Optional[_Union[LogGrew, _Mapping]] = ..., renew: _Optional[_Union[Renew, _Mapping]] = ...) -> None: ...
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., started: _Optional[_Union[Started, _Mapping]] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ..., log_grew: _Optional[_Union[LogGrew, _Mapping]] = ...) -> None: ...

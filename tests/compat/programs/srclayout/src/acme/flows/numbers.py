@@ -1,0 +1,5 @@
+"""What the pipeline counts with."""
+
+
+def twice(x: int) -> int:
+    return 2 * x
