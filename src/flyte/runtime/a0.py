@@ -7,17 +7,25 @@ error.pb below the output path. It exits with 0 in both cases: the backend reads
 from __future__ import annotations
 
 import argparse
+import array
 import asyncio
+import atexit
+import contextlib
 import faulthandler
+import fcntl
 import inspect
 import logging
 import os
 import pathlib
 import signal
+import stat
 import sys
+import termios
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from flyteidl2.task import common_pb2
 
@@ -32,10 +40,11 @@ from flyte.model.context import ActionID, CheckpointPaths, RawDataPath, TaskCont
 from flyte.model.ids import ActionRef, RunId, Scope
 from flyte.model.task import Placement
 from flyte.runtime.controller import RemoteController
-from flyte.runtime.invocation import user_traceback
-from flyte.runtime.loader import load_pickled, load_task, prepare
+from flyte.runtime.invocation import as_parent_sees, user_traceback
+from flyte.runtime.loader import load_pickled, load_task, missing_module, prepare
 from flyte.storage.port import join, store_for
 from flyte.types.transformer import Conversion
+from flyte.wire.documents import shortened
 from flyte.wire.failures import error_document
 from flyte.wire.imagecache import decode_image_cache
 from flyte.wire.inputs import context_from_pb, inputs_from_pb, outputs_to_pb, refuse_oversized
@@ -43,6 +52,8 @@ from flyte.wire.inputs import context_from_pb, inputs_from_pb, outputs_to_pb, re
 log = logging.getLogger("flyte")
 
 _TOKEN_FILE_VARIABLE = "FLYTE_ATTEMPT_TOKEN_FILE"  # noqa: S105  the name of a variable
+_KEY_VARIABLE = "_UNION_EAGER_API_KEY"
+_DRAIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -157,13 +168,19 @@ def _start_time(text: str) -> datetime:
 
 
 def _token() -> str:
+    """This attempt's credential. After this neither the environment nor the disk has it."""
+    os.environ.pop(_KEY_VARIABLE, None)
     path = os.environ.pop(_TOKEN_FILE_VARIABLE, "")
-    if path:
-        try:
-            return pathlib.Path(path).read_text(encoding="utf-8").strip()
-        except OSError:
-            return ""
-    return ""
+    if not path:
+        return ""
+    file = pathlib.Path(path)
+    try:
+        token = file.read_text(encoding="utf-8").strip()
+        file.unlink()
+    except OSError as e:
+        log.warning("the attempt's token cannot be read: %s", e)
+        return ""
+    return token
 
 
 def _initialise(options: Options) -> ConnectTransport:
@@ -205,7 +222,7 @@ def _context(options: Options, inputs: common_pb2.Inputs, bundle: CodeBundle | N
     )
 
 
-def run_attempt(options: Options) -> None:
+def run_attempt(options: Options, termination: Termination) -> None:
     """Run the attempt and leave its outputs.
 
     Raises:
@@ -232,6 +249,7 @@ def run_attempt(options: Options) -> None:
     controller = RemoteController(
         transport, options.action, options.run_base_dir, placement, decode_image_cache(options.image_cache)
     )
+    termination.at_signal(controller.let_go)
     try:
         with enter(Running(context, controller)):
             result = _call(task, arguments)
@@ -261,36 +279,111 @@ def _log_level() -> int | str:
     return said if said in logging.getLevelNamesMapping() else "WARNING"
 
 
+class Terminated(SystemExit):
+    """SIGTERM came. A SystemExit, because event loops hand only that through to the caller."""
+
+
+class Termination:
+    """What happens at SIGTERM: the task is unwound, so that its `finally` blocks run, and the process ends by it."""
+
+    def __init__(self) -> None:
+        self.came = False
+        self._at_signal: list[Callable[[], None]] = []
+
+    def install(self) -> None:
+        """Handle the signal from now on. Only the first one counts."""
+        signal.signal(signal.SIGTERM, self._handle)
+
+    def at_signal(self, function: Callable[[], None]) -> None:
+        """Call a function as soon as the signal comes. It must not block."""
+        self._at_signal.append(function)
+
+    def _handle(self, number: int, frame: object) -> None:
+        if self.came:
+            return
+        self.came = True
+        for function in self._at_signal:
+            function()
+        raise Terminated(128 + number)
+
+    def end(self) -> NoReturn:
+        """End the process by the signal, so that whoever started it sees that."""
+        _flush()
+        _drain_output()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("unreachable")
+
+
 def main(argv: list[str] | None = None) -> int:
     """The entry point; gives the exit code."""
     logging.basicConfig(level=_log_level(), format="%(levelname)s %(name)s %(message)s")
-    if hasattr(signal, "SIGUSR1"):
+    atexit.register(_drain_output)
+    with contextlib.suppress(ValueError, OSError, AttributeError, RuntimeError):
+        faulthandler.enable()
         faulthandler.register(signal.SIGUSR1)
+    termination = Termination()
+    termination.install()
     try:
         options = parse(sys.argv[1:] if argv is None else argv)
     except FlyteError as e:
         print(f"a0: {e}", file=sys.stderr)  # noqa: T201  this module is a program
         return 2
+    error: BaseException | None = None
     try:
-        run_attempt(options)
-    except BaseException as e:
-        if isinstance(e, KeyboardInterrupt | GeneratorExit):
-            raise
-        _leave_error(options, e)
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        run_attempt(options, termination)
+    except BaseException as e:  # noqa: BLE001  whatever ends a task is its failure
+        error = e
+    if termination.came:
+        if error is not None and not isinstance(error, Terminated):
+            _print_traceback(error)
+        termination.end()
+    if error is not None:
+        _leave_error(options, error)
+    _flush()
     return 0
 
 
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(ValueError, OSError, AttributeError):  # the task may have closed or replaced them
+            stream.flush()
+
+
+def _drain_output() -> None:
+    """Let whoever keeps the log read what is still in the pipe: with the last process that has it open, it is gone.
+
+    That takes a moment only while a supervisor is replaced by its successor.
+    """
+    wait, deadline = 0.001, time.monotonic() + _DRAIN_SECONDS
+    with contextlib.suppress(OSError, ValueError):
+        if not stat.S_ISFIFO(os.fstat(1).st_mode):
+            return
+        while time.monotonic() < deadline:
+            waiting = array.array("i", [0])
+            fcntl.ioctl(1, termios.FIONREAD, waiting)
+            if not waiting[0]:
+                return
+            time.sleep(wait)
+            wait = min(2 * wait, 0.2)
+
+
+def _print_traceback(error: BaseException) -> None:
+    with contextlib.suppress(ValueError, OSError, AttributeError):
+        print(user_traceback(error), file=sys.stderr or sys.__stderr__, end="")
+
+
 def _leave_error(options: Options, error: BaseException) -> None:
-    print(user_traceback(error), file=sys.stderr, end="")  # noqa: T201  the attempt's log
-    if isinstance(error, SystemExit):
-        error = RuntimeError(
-            f"The task called sys.exit({error.code!r}). Return from the function, or raise an exception."
-        )
+    _print_traceback(error)
+    seen = as_parent_sees(error)
+    message = str(seen)
+    if isinstance(error, ImportError) and not isinstance(error, FlyteError):
+        message = f"{message.rstrip('.')}. {missing_module(error)}"
+    # Text that cannot be encoded would leave no error at all.
+    message = shortened(message.encode("utf-8", "backslashreplace").decode())
+    document = error_document(seen if isinstance(error, SystemExit) else error, message)
     uri = join(options.outputs_path, "error.pb")
-    store_for(uri).write(uri, error_document(error).SerializeToString())
+    store_for(uri).write(uri, document.SerializeToString())
 
 
 if __name__ == "__main__":

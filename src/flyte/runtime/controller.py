@@ -7,13 +7,15 @@ its own, so that user code that blocks its loop does not hold up its children.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
 import logging
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from flyteidl2.task import common_pb2, task_definition_pb2
 
@@ -52,10 +54,14 @@ from flyte.wire.taskspec import task_spec
 
 log = logging.getLogger("flyte")
 
+T = TypeVar("T")
+
 ENQUEUE_SECONDS = 5.0
+CLOSE_SECONDS = 5.0
 _MOST_FAILURES = int(os.environ.get("_F_MAX_RETRIES", "100"))
 _LONGEST_WAIT_SECONDS = float(os.environ.get("_F_MAX_BFF_ON_ERR", "10"))
 _MOST_CHILDREN = int(os.environ.get("_F_P_CNC", "1000"))
+_MOST_SPECS = 1000
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,7 @@ class RemoteController:
         self._images = images or {}
         self._bridge = Bridge("flyte-controller")
         self._watch: ChildWatch | None = None
+        self._lets_go = False
         self._specs: dict[int, tuple[TaskTemplate[..., Any], task_definition_pb2.TaskSpec]] = {}
 
     @cached_property
@@ -149,11 +156,21 @@ class RemoteController:
                 inputs.literals.append(common_pb2.NamedLiteral(name=parameter.name, value=parameter.parameter.default))
         return inputs
 
+    def let_go(self) -> None:
+        """From now on children are left alone when nobody awaits them any more.
+
+        The attempt is being ended from outside: either the backend ends its children itself, or the next attempt
+        finds them again.
+        """
+        self._lets_go = True
+
     def close(self) -> None:
-        """Stop watching."""
+        """Stop watching. An open stream at the end of the interpreter would bring it down."""
         watch = self._watch
         if watch is not None:
-            self._bridge.loop.call_soon_threadsafe(watch.close)
+            closing = asyncio.run_coroutine_threadsafe(watch.close(), self._bridge.loop)
+            with contextlib.suppress(TimeoutError, concurrent.futures.CancelledError):
+                closing.result(CLOSE_SECONDS)
 
     # Making a child.
 
@@ -212,6 +229,8 @@ class RemoteController:
         image = self._image(task)
         spec = task_spec(definition_of(task, self._placement, image), self._placement)
         self._specs[id(task)] = (task, spec)  # the task is kept, so that its id stays its own
+        while len(self._specs) > _MOST_SPECS:
+            del self._specs[next(iter(self._specs))]  # overrides make a task of its own for every call
         return spec
 
     def _image(self, task: TaskTemplate[..., Any]) -> str:
@@ -242,27 +261,32 @@ class RemoteController:
             BaseRuntimeError: What its failure is in its parent.
         """
         async with self._places:
+            watch = self._watch = self._watch or ChildWatch(self._transport, self._action)
+            await watch.caught_up()
             try:
-                update = await self._ended(child)
+                if watch.known(child.action.name) is None:
+                    await self._start(child)
+                update = await watch.ended(child.action.name)
             except asyncio.CancelledError:
-                await self._abort(child.action)
+                if not self._lets_go:
+                    await self._abort(child.action)
                 raise
         return await self._outputs(child, update)
 
-    async def _ended(self, child: _Child) -> Any:
-        if self._watch is None:
-            self._watch = ChildWatch(self._transport, self._action)
-        watch = self._watch
-        await watch.caught_up()
-        name = child.action.name
-        if watch.known(name) is None:
-            uri = f"{self._base}{name}/inputs.pb"
-            try:
-                await _in_thread_unless_local(uri, store_for(uri).write, uri, child.inputs)
-            except StorageError as e:
-                raise RuntimeSystemError("UploadFailed", f"The inputs of {child.ref.name} cannot be kept: {e}") from e
-            await self._enqueue(child, uri)
-        return await watch.ended(name)
+    async def _start(self, child: _Child) -> None:
+        uri = f"{self._base}{child.action.name}/inputs.pb"
+        try:
+            await _in_thread_unless_local(uri, store_for(uri).write, uri, child.inputs)
+        except StorageError as e:
+            raise RuntimeSystemError("UploadFailed", f"The inputs of {child.ref.name} cannot be kept: {e}") from e
+        # A request that is under way is seen to its end: what is aborted before it arrives would be started after.
+        enqueueing = asyncio.ensure_future(self._enqueue(child, uri))
+        try:
+            await asyncio.shield(enqueueing)
+        except asyncio.CancelledError:
+            await asyncio.wait({enqueueing}, timeout=ENQUEUE_SECONDS)
+            enqueueing.cancel()
+            raise
 
     async def _enqueue(self, child: _Child, input_uri: str) -> None:
         row = method("ActionsService", "Enqueue")
@@ -294,6 +318,12 @@ class RemoteController:
                     failures += 1
                 if failures > _MOST_FAILURES:
                     raise RuntimeSystemError(e.code, f"{child.ref.name} cannot be started: {e.message}") from e
+            except Exception as e:
+                # The connection broke in the middle of an answer: whether it arrived is not known, and asking again
+                # for the same child changes nothing.
+                failures += 1
+                if failures > _MOST_FAILURES:
+                    raise RuntimeSystemError("unavailable", f"{child.ref.name} cannot be started: {e}") from e
             await asyncio.sleep(min(0.1 * 2 ** min(failures, 10), _LONGEST_WAIT_SECONDS))
 
     async def _outputs(self, child: _Child, update: Any) -> bytes:
@@ -344,7 +374,7 @@ def _context() -> TaskContext:
     return state.context
 
 
-async def _in_thread_unless_local(uri: str, function: Any, *args: Any) -> Any:
+async def _in_thread_unless_local(uri: str, function: Callable[..., T], *args: Any) -> T:
     """Small local files are quicker than a thread."""
     if pathlib.PurePath(uri).is_absolute() or uri.startswith("file:"):
         return function(*args)

@@ -40,25 +40,47 @@ def download_bundle(bundle: CodeBundle) -> CodeBundle:
 
 def extend_sys_path(destination: pathlib.Path) -> None:
     """Put the bundle's folder and the folders of `_F_SYS_PATH` on `sys.path`."""
-    folders = [str(destination)]
-    for part in os.environ.get("_F_SYS_PATH", "").split(":"):
-        if part:
-            folders.append(str((destination / part).resolve()))
+    further = [part for part in os.environ.get("_F_SYS_PATH", "").split(":") if part]
+    folders = [str(destination), *(str((destination / part).resolve()) for part in further)]
     for folder in reversed(folders):
         if folder not in sys.path:
             sys.path.insert(0, folder)
 
 
 def load_pickled(bundle: CodeBundle) -> TaskTemplate[..., Any]:
-    """The task of a pickled bundle. Runs only in a task's own process."""
+    """The task of a pickled bundle. Runs only in a task's own process.
+
+    Raises:
+        ModuleLoadError: It cannot be read here, or holds no task.
+    """
     import cloudpickle
 
     assert bundle.downloaded_path is not None
-    with gzip.open(bundle.downloaded_path) as file:
-        task = cloudpickle.load(file)
+    try:
+        with gzip.open(bundle.downloaded_path) as file:
+            task = cloudpickle.load(file)
+    except ModuleNotFoundError as e:
+        raise ModuleLoadError(f"The pickled bundle cannot be read. {missing_module(e)}") from e
+    except Exception as e:
+        version = ".".join(map(str, sys.version_info[:2]))
+        raise ModuleLoadError(
+            f"The pickled bundle cannot be read by Python {version} ({sys.executable}): {type(e).__name__}: {e}. "
+            "Pickles are read by the Python version that wrote them."
+        ) from e
     if not isinstance(task, TaskTemplate):
         raise ModuleLoadError(f"The pickled bundle holds a {type(task).__name__}, not a task.")
     return task
+
+
+def missing_module(error: ImportError) -> str:
+    """Which interpreter lacks which module, and what can be done."""
+    name = error.name or str(error)
+    package = name.partition(".")[0]
+    return (
+        f"{sys.executable} has no module {name!r}. Install it there (`{sys.executable} -m pip install {package}`), "
+        "add it to the image of the environment (with_pip_packages), or, if it is your own, check that it lies below "
+        "the root folder of the run."
+    )
 
 
 def load_task(module: str, variable: str) -> TaskTemplate[..., Any]:
@@ -71,12 +93,7 @@ def load_task(module: str, variable: str) -> TaskTemplate[..., Any]:
     try:
         loaded = importlib.import_module(module)
     except ModuleNotFoundError as e:
-        missing = e.name or str(e)
-        raise ModuleLoadError(
-            f"{sys.executable} has no module {missing!r}, which {module} imports. Install it there "
-            f"(`{sys.executable} -m pip install {missing.split('.')[0]}`), add it to the image of the environment "
-            "(with_pip_packages), or, if it is your own, check that it lies below the root folder of the run."
-        ) from e
+        raise ModuleLoadError(f"Importing {module} failed. {missing_module(e)}") from e
     except Exception as e:
         raise ModuleLoadError(f"Importing {module} failed: {type(e).__name__}: {e}") from e
     task = getattr(loaded, variable, None)

@@ -16,7 +16,10 @@ from flyte.wire.services import method
 
 log = logging.getLogger("flyte")
 
-_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS, _MOST_FAILURES = 0.2, 30.0, 40
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.1, 5.0
+_MOST_FAILURES = 40
+"""Answers in a row that say no. A backend that does not answer is waited for: it will be there again."""
+_FINAL = frozenset({"not_found", "permission_denied", "unimplemented", "aborted"})
 SENTINEL_SECONDS = 5.0
 
 
@@ -38,6 +41,7 @@ class ChildWatch:
         self._transport = transport
         self._parent = parent
         self._children: dict[str, _Waiter] = {}
+        self._taken: set[str] = set()
         self._caught_up = asyncio.Event()
         self._failure: BaseRuntimeError | None = None
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -56,51 +60,67 @@ class ChildWatch:
         return waiter.update if waiter is not None else None
 
     async def ended(self, name: str) -> Any:
-        """The update with which a child ended.
+        """The update with which a child ended. It is told once: what was taken is not kept.
 
         Raises:
             RuntimeSystemError: The backend could not be watched any more.
         """
+        if name in self._taken:
+            raise RuntimeSystemError("ChildTaken", f"The end of child {name} was told already, and is told once.")
         waiter = self._children.setdefault(name, _Waiter())
-        if waiter.update is not None and phase_from_pb(waiter.update.phase).is_terminal:
-            return waiter.update
-        if self._failure is not None:
-            raise self._failure
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        waiter.futures.append(future)
-        return await future
+        if waiter.update is None or not phase_from_pb(waiter.update.phase).is_terminal:
+            if self._failure is not None:
+                raise self._failure
+            future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            waiter.futures.append(future)
+            await future
+        self._taken.add(name)
+        self._children.pop(name, None)
+        return waiter.update
 
-    def close(self) -> None:
-        """Stop watching."""
+    async def close(self) -> None:
+        """Stop watching, and wait until the stream is closed."""
         self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        failures = 0
+        refusals = waits = 0
         row = method("ActionsService", "WatchForUpdates")
+        request = row.request(parent_action_id=action_to_pb(self._parent))
         while True:
             try:
-                request = row.request(parent_action_id=action_to_pb(self._parent))
                 async for message in self._transport.stream("ActionsService", "WatchForUpdates", request):
-                    failures = 0
+                    refusals = waits = 0
                     self._take(message)
             except RpcError as e:
-                failures += 1
-                if failures > _MOST_FAILURES or e.code in ("not_found", "permission_denied", "unimplemented"):
+                refusals += e.code != "unavailable"
+                if refusals > _MOST_FAILURES or e.code in _FINAL:
                     self._fail(RuntimeSystemError("WatchFailed", f"The children cannot be watched: {e.message}"))
                     return
-                await asyncio.sleep(min(_FIRST_WAIT_SECONDS * 2**failures, _LONGEST_WAIT_SECONDS))
+            except Exception as e:  # noqa: BLE001  the edge of one stream
+                # Whatever it is, nobody else would learn of it, and everybody would wait for ever.
+                refusals += 1
+                log.warning("the stream of the children broke: %s: %s", type(e).__name__, e)
+                if refusals > _MOST_FAILURES:
+                    self._fail(RuntimeSystemError("WatchFailed", f"The children cannot be watched: {e}"))
+                    return
+            # The stream ended, by itself or not: the backend was stopped, say. The new one begins with all children.
+            await asyncio.sleep(min(_FIRST_WAIT_SECONDS * 2**waits, _LONGEST_WAIT_SECONDS))
+            waits = min(waits + 1, 10)
 
     def _take(self, message: Any) -> None:
         if message.WhichOneof("message") != "action_update":
             self._caught_up.set()
             return
         update = message.action_update
+        if update.action_id.name in self._taken:
+            return
         waiter = self._children.setdefault(update.action_id.name, _Waiter())
         waiter.update = update
         if phase_from_pb(update.phase).is_terminal:
             for future in waiter.futures:
                 if not future.done():
-                    future.set_result(update)
+                    future.set_result(None)
             waiter.futures.clear()
 
     def _fail(self, error: BaseRuntimeError) -> None:
@@ -110,3 +130,4 @@ class ChildWatch:
             for future in waiter.futures:
                 if not future.done():
                     future.set_exception(error)
+            waiter.futures.clear()

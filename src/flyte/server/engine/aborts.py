@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from flyte.errors import RpcError
 from flyte.lifecycle.machine import AbortRequested
-from flyte.model.ids import ActionRef
+from flyte.model.ids import ROOT_ACTION, ActionRef
 from flyte.server.clock import Clock
 from flyte.server.engine.supervision import GRACE_SECONDS
 from flyte.server.engine.transitions import Effects, apply
 from flyte.server.executors.port import Executor
 from flyte.server.store.port import Store, Transaction
+
+Permission = Callable[[Transaction, str], Awaitable[None]]
 
 
 class Aborter:
@@ -20,8 +24,11 @@ class Aborter:
         self._executor = executor
         self._clock = clock
 
-    async def abort(self, action: ActionRef, reason: str) -> None:
+    async def abort(self, action: ActionRef, reason: str, may: Permission | None = None) -> None:
         """Abort an action; one that is over already stays as it is.
+
+        Args:
+            may: Raises when the caller may not, given the name of the action's parent.
 
         Raises:
             RpcError: There is no such action (`not_found`).
@@ -38,7 +45,12 @@ class Aborter:
                 name=action.name,
             )
             if row is None:
-                raise RpcError(f"There is no action {action.name} of a run {action.run.name}.", code="not_found")
+                what = "" if action.name == ROOT_ACTION else f"action {action.name} of "
+                raise RpcError(
+                    f"There is no {what}run {action.run.name} in {scope.project}/{scope.domain}.", code="not_found"
+                )
+            if may is not None:
+                await may(tx, row["parent"])
             await apply(tx, row["id"], AbortRequested(reason), self._clock(), effects)
 
         await self._store.write(transaction)

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from flyte.errors import FlyteError
 from flyte.lifecycle.machine import Failed, Failure, Leased
 from flyte.server.clock import Clock, moment
 from flyte.server.engine.transitions import QUEUE, Effects, apply, key_of
 from flyte.server.executors.port import AttemptKey, Executor, Launch
-from flyte.server.store.port import Row, Store, Transaction
+from flyte.server.store.port import Row, Store, StoreUnavailable, Transaction
 from flyte.wire.launch import AttemptPlace, LaunchCommand, launch_command
 
 log = logging.getLogger("flyte.server.dispatch")
 
 BATCH = 64
 """How many attempts are leased in one transaction."""
+
+
+_STORE_WAIT_SECONDS = 1.0
+
+T = TypeVar("T")
 
 
 class InterpreterMissing(FlyteError):
@@ -38,6 +44,16 @@ class Interpreters(Protocol):
             InterpreterMissing: The image stands for an interpreter that is gone.
         """
         ...
+
+
+async def patiently(work: Callable[[], Awaitable[T]]) -> T:
+    """Do something with the store, again and again while it cannot be reached: what executors say is never dropped."""
+    while True:
+        try:
+            return await work()
+        except StoreUnavailable as e:
+            log.error("the store is out of reach, trying again: %s", e)
+            await asyncio.sleep(_STORE_WAIT_SECONDS)
 
 
 def token_digest(token: str) -> str:
@@ -73,34 +89,46 @@ class Dispatcher:
         self._clock = clock
         self._endpoint = endpoint
         self._tokens: dict[AttemptKey, str] = {}
+        self._preparing: set[AttemptKey] = set()
 
     async def run(self) -> None:
         """Dispatch for ever: woken by the queue, by freed places and by back-offs that are over."""
         queue = self._store.subscribe(QUEUE)
         try:
             while True:
-                while await self.step():
+                while await patiently(self.step):
                     pass
                 await self._wait(queue.wait)
         finally:
             queue.close()
 
-    async def _wait(self, woken: Callable[[], object]) -> None:
-        row = await self._store.read(lambda tx: tx.one("attempts.next_ready_at", now=self._clock()))
+    async def _wait(self, woken: Callable[[], Awaitable[None]]) -> None:
+        row = await patiently(lambda: self._store.read(lambda tx: tx.one("attempts.next_ready_at", now=self._clock())))
         due = row["ready_at"] if row is not None else None
         timeout = None if due is None else max(0.0, (due - self._clock()) / 1e6)
         try:
             async with asyncio.timeout(timeout):
-                await woken()  # type: ignore[misc]
+                await woken()
         except TimeoutError:
             pass
 
     async def step(self) -> bool:
         """Lease and start what fits; False when there was nothing."""
         leased = await self._lease()
+        # From here on these attempts are on record as handed over: whatever happens, they are started or refused.
         for lease in leased:
-            await self.launch(lease.action_id, lease.key, lease.token)
+            self._tokens[lease.key] = lease.token
+            self._preparing.add(lease.key)
+        for lease in leased:
+            try:
+                await patiently(functools.partial(self._launch, lease.action_id, lease.key))
+            finally:
+                self._preparing.discard(lease.key)
         return bool(leased)
+
+    def forget(self, key: AttemptKey) -> None:
+        """An attempt is over."""
+        self._tokens.pop(key, None)
 
     async def _lease(self) -> list[_Leased]:
         if self._executor.free(0) <= 0:
@@ -112,10 +140,8 @@ class Dispatcher:
             free = self._executor.free(busy["n"] if busy else 0)
             if free <= 0:
                 return []
-            leased = []
-            for row in await tx.all("attempts.ready", now=now, limit=min(free, BATCH)):
-                leased.append(await self._lease_one(tx, row["action_id"], now))
-            return leased
+            ready = await tx.all("attempts.ready", now=now, limit=min(free, BATCH))
+            return [await self._lease_one(tx, row["action_id"], now) for row in ready]
 
         return await self._store.write(transaction)
 
@@ -135,7 +161,7 @@ class Dispatcher:
         assert row is not None
         return _Leased(action_id, key_of(row), token)
 
-    async def launch(self, action_id: int, key: AttemptKey, token: str) -> None:
+    async def _launch(self, action_id: int, key: AttemptKey) -> None:
         """Start a leased attempt; what cannot be started fails at once, with a reason."""
 
         async def read(tx: Transaction) -> tuple[Row | None, bytes]:
@@ -155,12 +181,14 @@ class Dispatcher:
                     code="SecretsNotAvailable",
                 )
             interpreter = await self._interpreters.resolve(command.image)
+        except StoreUnavailable:
+            raise
         except Exception as e:
             if not isinstance(e, FlyteError):
                 log.exception("attempt %s cannot be prepared", key)
             await self._refuse(action_id, key, e)
             return
-        await self._executor.start(_launch(command, key, token, interpreter))
+        await self._executor.start(_order(command, key, self._tokens[key], interpreter))
 
     def _place(self, row: Row, key: AttemptKey) -> AttemptPlace:
         return AttemptPlace(
@@ -205,30 +233,35 @@ class Dispatcher:
             )
             believed[key] = row
         for key, row in believed.items():
-            if key not in there:
+            # What is being prepared just now is handed over in a moment, by the connection of that moment.
+            if key not in there and key not in self._preparing:
                 await self._hand_over_again(key, row)
         for key in there - believed.keys():
             await self._executor.stop(key, "the control plane does not know this attempt", 0)
             await self._executor.acknowledge(key)
+        for key in self._tokens.keys() - believed.keys() - self._preparing:
+            self.forget(key)
 
     async def _hand_over_again(self, key: AttemptKey, row: Row) -> None:
-        # The token was handed out and is not kept: a new one takes its place. An executor that had started this
-        # attempt says that it was lost, one that had not starts it.
-        token = secrets.token_urlsafe(24)
+        """Start an attempt that the executor never got; one that did get it and forgot does not start it again."""
+        if key not in self._tokens:
+            # A control plane that is gone handed out the token, and only its digest is kept: another takes its place.
+            token = secrets.token_urlsafe(24)
 
-        async def transaction(tx: Transaction) -> None:
-            await tx.run(
-                "attempts.renew_token",
-                action_id=row["action_id"],
-                number=row["number"],
-                token_digest=token_digest(token),
-            )
+            async def transaction(tx: Transaction) -> None:
+                await tx.run(
+                    "attempts.renew_token",
+                    action_id=row["action_id"],
+                    number=row["number"],
+                    token_digest=token_digest(token),
+                )
 
-        await self._store.write(transaction)
-        await self.launch(row["action_id"], key, token)
+            await self._store.write(transaction)
+            self._tokens[key] = token
+        await self._launch(row["action_id"], key)
 
 
-def _launch(command: LaunchCommand, key: AttemptKey, token: str, interpreter: str) -> Launch:
+def _order(command: LaunchCommand, key: AttemptKey, token: str, interpreter: str) -> Launch:
     return Launch(
         key=key,
         argv=tuple(command.argv),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from flyte.errors import RpcError
@@ -12,6 +12,7 @@ from flyte.model.ids import ROOT_ACTION, ActionRef, RunId, Scope, TaskRef
 from flyte.model.phase import ActionPhase
 from flyte.server.clock import Clock
 from flyte.server.engine.transitions import QUEUE, next_revision
+from flyte.server.settings import DOMAINS
 from flyte.server.store.port import Row, Store, Transaction
 
 _NAME_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
@@ -112,7 +113,8 @@ async def create_run(store: Store, clock: Clock, new: NewRun) -> RunId:
             if row["request_digest"] == new.request_digest:
                 return run
             raise RpcError(
-                f"A run named {run.name} exists already in {new.scope.project}/{new.scope.domain}. Choose another name.",
+                f"A run named {run.name} exists already in {new.scope.project}/{new.scope.domain}. "
+                "Choose another name.",
                 code="already_exists",
             )
         await tx.run("tasks.put_spec", digest=new.task.spec_digest, body=new.task.spec)
@@ -135,8 +137,6 @@ async def require_project(tx: Transaction, scope: Scope) -> None:
     Raises:
         RpcError: The project or domain is unknown (`not_found`).
     """
-    from flyte.server.settings import DOMAINS
-
     if await tx.one("projects.get", name=scope.project) is None:
         raise RpcError(
             f"There is no project {scope.project!r}. Create it with: "
@@ -147,23 +147,38 @@ async def require_project(tx: Transaction, scope: Scope) -> None:
         raise RpcError(f"There is no domain {scope.domain!r}. The domains are {', '.join(DOMAINS)}.", code="not_found")
 
 
-async def enqueue_child(store: Store, clock: Clock, child: NewChild, cache: tuple[str, bool]) -> bool:
+async def enqueue_child(
+    store: Store,
+    clock: Clock,
+    child: NewChild,
+    cache: tuple[str, bool],
+    check: Callable[[Transaction], Awaitable[None]],
+) -> bool:
     """Make a child and queue it; False when it was there already.
 
     Args:
         cache: The scope of cached results, and whether they are to be ignored.
+        check: Raises when the caller may not, in the same transaction.
 
     Raises:
-        RpcError: The run or the parent does not exist (`not_found`), or is over (`aborted`).
+        RpcError: The run or the parent does not exist (`not_found`), or is over (`aborted`); or the name is that of
+            another parent's child (`invalid_argument`).
     """
 
     async def transaction(tx: Transaction) -> bool:
+        await check(tx)
         scope = child.action.run.scope
         run = await tx.one("runs.get", project=scope.project, domain=scope.domain, name=child.action.run.name)
         if run is None:
             raise RpcError(f"There is no run {child.action.run.name}.", code="not_found")
         known = {"project": scope.project, "domain": scope.domain, "run": child.action.run.name}
-        if await tx.one("actions.get", **known, name=child.action.name) is not None:
+        same = await tx.one("actions.get", **known, name=child.action.name)
+        if same is not None:
+            if same["parent"] != child.parent:
+                raise RpcError(
+                    f"Action {child.action.name} of run {child.action.run.name} is not a child of {child.parent}.",
+                    code="invalid_argument",
+                )
             return False
         parent = await tx.one("actions.get", **known, name=child.parent)
         if parent is None:

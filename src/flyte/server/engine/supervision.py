@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import signal as signals
 from collections.abc import Callable
 
-from flyte.lifecycle.machine import Event, Failed, Failure, Started, Succeeded
+from flyte.lifecycle.machine import Event, Failed, Failure, Interrupted, Started, Succeeded
 from flyte.model.phase import ActionPhase
 from flyte.server.clock import Clock
-from flyte.server.engine.dispatch import Dispatcher
-from flyte.server.engine.transitions import Effects, Ending, apply
+from flyte.server.engine.dispatch import Dispatcher, patiently
+from flyte.server.engine.transitions import QUEUE, Effects, Ending, apply
 from flyte.server.executors.port import (
     AttemptEnded,
     AttemptKey,
@@ -30,32 +31,53 @@ GRACE_SECONDS = 5.0
 """How long a process has to end by itself after being asked to."""
 
 
+_FAULTS = frozenset({"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGTRAP", "SIGSYS"})
+"""Signals that a process brings upon itself; any other came from outside."""
+
+
 def outcome(event: AttemptEnded) -> Event:
     """What the end of a process means for its attempt (wire_protocol §5.2, step 8)."""
     epoch = event.key.epoch
+    if event.was_stopped:
+        # An aborted or timed out action is over already, and this changes nothing. Otherwise the backend was
+        # stopped: whatever the process said while it was ended is no verdict on the task.
+        return Succeeded(epoch) if event.has_outputs else Interrupted(epoch)
     if event.lost_reason:
         return Failed(epoch, Failure("Lost", event.lost_reason, "system"))
     if event.error_document:
         error = task_error(event.error_document)
         return Failed(epoch, Failure(error.code, error.message, error.kind, error.recoverable))
     if event.signal:
-        name = signals.Signals(event.signal).name if event.signal in list(signals.Signals) else str(event.signal)
-        return Failed(epoch, Failure(f"Killed{name}", f"The task's process was ended by signal {name}.", "system"))
-    if event.exit_code not in (0, None):
+        return Failed(epoch, _killed(event.signal))
+    if event.exit_code is None:
+        if event.has_outputs:
+            return Succeeded(epoch)
         return Failed(
             epoch,
-            Failure(
-                "NonZeroExit",
-                f"The task's process ended with exit code {event.exit_code}, leaving no error.",
-                "user",
-            ),
+            Failure("Lost", "The task's process ended while nobody watched it, and left no outputs.", "system"),
         )
+    if event.exit_code:
+        message = (
+            f"The task's process ended with exit code {event.exit_code} before the task returned, leaving no error. "
+            "Its log may say why."
+        )
+        return Failed(epoch, Failure("NonZeroExit", message, "user"))
     if event.has_outputs:
         return Succeeded(epoch)
-    return Failed(
-        epoch,
-        Failure("OutputsNotFound", "The task's process ended without leaving outputs.", "system"),
+    message = (
+        "The task's process ended with exit code 0, but left no outputs: it ended (by os._exit, say) before the task "
+        "returned."
     )
+    return Failed(epoch, Failure("OutputsNotFound", message, "user"))
+
+
+def _killed(number: int) -> Failure:
+    name = signals.Signals(number).name if number in list(signals.Signals) else f"signal {number}"
+    if name in _FAULTS:
+        message = f"The task's process crashed with {name}, a fault in native code. Its log says where."
+        return Failure(f"Crashed{name}", message, "user")
+    hint = " Often that is the system running out of memory." if name == "SIGKILL" else ""
+    return Failure(f"Killed{name}", f"The task's process was killed by {name} from outside.{hint}", "system")
 
 
 class Supervision:
@@ -92,31 +114,32 @@ class Supervision:
             case LogGrew(key, size):
                 self._log_grew(key, size)
             case Connected(known):
-                await self._dispatcher.reconcile(known)
-                await self._wake_queue()
+                await patiently(lambda: self._dispatcher.reconcile(known))
+                self._store.publish(QUEUE)
             case AttemptStarted() | AttemptEnded():
                 self._waiting.put_nowait(event)
-
-    async def _wake_queue(self) -> None:
-        async def transaction(tx: Transaction) -> None:
-            tx.publish("queue")
-
-        await self._store.write(transaction)
 
     async def _record(self) -> None:
         while True:
             events = [await self._waiting.get()]
             while not self._waiting.empty() and len(events) < 256:
                 events.append(self._waiting.get_nowait())
-            effects = Effects()
-            await self._store.write(lambda tx, batch=events, after=effects: self._apply_all(tx, batch, after))
+            effects = await patiently(functools.partial(self._write, events))
             for event in events:
                 if isinstance(event, AttemptEnded):
+                    self._dispatcher.forget(event.key)
                     await self._executor.acknowledge(event.key)
             for key, reason in effects.stops:
                 await self._executor.stop(key, reason, GRACE_SECONDS)
 
-    async def _apply_all(self, tx: Transaction, events: list[AttemptStarted | AttemptEnded], effects: Effects) -> None:
+    async def _write(self, events: list[AttemptStarted | AttemptEnded]) -> Effects:
+        async def transaction(tx: Transaction) -> Effects:
+            return await self._apply_all(tx, events)
+
+        return await self._store.write(transaction)
+
+    async def _apply_all(self, tx: Transaction, events: list[AttemptStarted | AttemptEnded]) -> Effects:
+        effects = Effects()
         for event in events:
             key = event.key
             row = await tx.one("actions.get", project=key.project, domain=key.domain, run=key.run, name=key.action)
@@ -132,6 +155,7 @@ class Supervision:
             state = await apply(tx, row["id"], verdict, self._clock(), effects, output_uri=output_uri, ending=ending)
             if state.phase is ActionPhase.SUCCEEDED and isinstance(verdict, Succeeded):
                 await self._keep_result(tx, row["id"])
+        return effects
 
     async def _output_uri(self, tx: Transaction, action_id: int, key: AttemptKey) -> str:
         row = await tx.one("actions.by_id", action_id=action_id)

@@ -100,6 +100,25 @@ async def apply(
     Returns:
         The state after the event; the same as before for one that came too late.
     """
+    # Children by a list, not by recursion: runs may be nested deeper than the interpreter's stack.
+    waiting: list[tuple[int, Event]] = []
+    state = await _apply_one(tx, action_id, event, now, effects, waiting, output_uri, ending or Ending())
+    while waiting:
+        child_id, child_event = waiting.pop()
+        await _apply_one(tx, child_id, child_event, now, effects, waiting, "", Ending())
+    return state
+
+
+async def _apply_one(
+    tx: Transaction,
+    action_id: int,
+    event: Event,
+    now: int,
+    effects: Effects,
+    waiting: list[tuple[int, Event]],
+    output_uri: str,
+    ending: Ending,
+) -> ActionState:
     row = await tx.one("actions.by_id", action_id=action_id)
     assert row is not None
     before = state_of(row)
@@ -112,14 +131,15 @@ async def apply(
         match command:
             case CloseAttempt(phase, why):
                 failure = why
-                await _close_attempt(tx, row, phase, why, now, ending or Ending())
+                await _close_attempt(tx, row, phase, why, now, ending)
             case QueueAttempt(number, delay):
                 await tx.run("attempts.add", action_id=action_id, number=number, ready_at=now + micros(delay), now=now)
                 tx.publish(QUEUE)
             case StopProcess(reason):
                 effects.stops.append((key_of(row), reason))
             case AbortChildren(reason):
-                await _abort_children(tx, row, reason, now, effects)
+                children = await tx.all("actions.unfinished_children", run_id=row["run_id"], parent=row["name"])
+                waiting += [(child["id"], ParentEnded(reason)) for child in children]
     await _record(tx, row, after, decision.reason, failure, output_uri, now)
     if after.phase.is_terminal:
         tx.publish(QUEUE)  # a place is free
@@ -148,11 +168,6 @@ async def _close_attempt(
         peak_memory_bytes=ending.peak_memory_bytes,
         cpu_seconds=ending.cpu_seconds,
     )
-
-
-async def _abort_children(tx: Transaction, row: Row, reason: str, now: int, effects: Effects) -> None:
-    for child in await tx.all("actions.unfinished_children", run_id=row["run_id"], parent=row["name"]):
-        await apply(tx, child["id"], ParentEnded(reason), now, effects)
 
 
 async def _record(

@@ -55,7 +55,9 @@ class AttemptEnded:
     Args:
         exit_code: None where it is not known (the process was adopted, or a signal ended it).
         error_document: The contents of error.pb, empty where there is none.
+        has_outputs: It left its outputs, or promised none and ended well.
         lost_reason: Why it could not be started or was lost; empty otherwise.
+        was_stopped: It was asked to end.
     """
 
     key: AttemptKey
@@ -107,16 +109,17 @@ class Executor(Protocol):
         ...
 
     async def start(self, launch: Launch) -> None:
-        """Start an attempt. The same key again changes nothing, even if it has ended since.
+        """Start an attempt. The same key again changes nothing, even if it has ended since or was stopped before.
 
-        Whatever goes wrong comes as an `AttemptEnded` with a reason.
+        Whatever goes wrong comes as an `AttemptEnded` with a reason. While the executor is out of reach nothing is
+        started: with the next `Connected` the attempt is missing from `known` and is handed over again.
         """
         ...
 
     async def stop(self, key: AttemptKey, reason: str, grace_seconds: float) -> None:
         """End an attempt's whole process group: politely, then after the grace period by force.
 
-        An attempt that is not there is not an error.
+        An attempt that is not there is not an error, and will not be started any more.
         """
         ...
 
@@ -129,5 +132,9 @@ class Executor(Protocol):
         ...
 
     async def close(self, *, keep_tasks: bool, grace_seconds: float) -> None:
-        """Let go of the executor; unless `keep_tasks`, end what runs there."""
+        """Let go of the executor; unless `keep_tasks`, end what runs there.
+
+        Nothing is started any more. Events go on until this returns, so that the ends can be recorded and
+        acknowledged; those that are not are told again by the executor's next `Connected`.
+        """
         ...

@@ -2,7 +2,10 @@
 
 executor.py    the control plane's side: the socket, the port's adapter
 supervisor.py  the supervisor process: connection, attempts, reports
-attempt.py     one attempt: process group, log, end
+attempt.py     one attempt: its process group, from start or adoption to its end
+output.py      what a process prints, on its way into the log segment
 logfile.py     the format of log segments
 journal.py     what a supervisor must know after its predecessor died
+reaper.py      the supervisor's children, and what they left behind
+processes.py   process groups, as the operating system knows them
 """

@@ -1,205 +1,189 @@
-"""One attempt: starting its process group, reading its log, and telling how it ended.
+"""One attempt: its process group, from its start or its adoption to its end.
 
-The process writes to a named pipe that it has open for reading too, so that the death of the supervisor neither
-kills it nor loses a byte: the successor opens the pipe and reads on.
+It knows how to run and end a process and what to look at when it is gone; it knows nothing of the control plane.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
-import json
-import logging
 import os
 import pathlib
 import signal
-import sys
-import time
-from collections.abc import Callable
+import subprocess
+from dataclasses import dataclass
 
 from flyte.errors import StorageError
 from flyte.server.clock import system_clock
 from flyte.server.executors.port import AttemptEnded, AttemptKey, Launch
-from flyte.server.executors.process.logfile import LARGEST_LOG, LineCutter, Origin, encode_record
-from flyte.server.executors.process.processes import end_group, make_fifo, signal_group, start_time, usage_of
+from flyte.server.executors.process.journal import Journal, Promise
+from flyte.server.executors.process.output import Output
+from flyte.server.executors.process.processes import (
+    ATTEMPT_VARIABLE,
+    Usage,
+    by_attempt,
+    end_group,
+    end_process,
+    leads_session,
+    signal_group,
+    start_time,
+)
+from flyte.server.executors.process.reaper import Reaper
 from flyte.storage.port import join, store_for
 
-log = logging.getLogger("flyte.supervisor")
-
 TOKEN_FILE_VARIABLE = "FLYTE_ATTEMPT_TOKEN_FILE"  # noqa: S105  the name of a variable
-ATTEMPT_VARIABLE = "FLYTE_ATTEMPT"
-_READ_BYTES = 256 * 1024
+LARGEST_ERROR = 4 * 1024 * 1024
+"""Bytes that an error document may have; a larger one is not sent on."""
+_SEARCH_SECONDS = 2.0
+_LOOK_SECONDS = 0.2
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "LOGNAME", "SSL_CERT_FILE", "SSL_CERT_DIR",
               "FLYTE_HOME", "FLYTE_AWS_ENDPOINT", "FLYTE_AWS_ACCESS_KEY_ID", "FLYTE_AWS_SECRET_ACCESS_KEY",
               "AWS_REGION", "CUDA_HOME", "LD_LIBRARY_PATH")  # fmt: skip
 
 
-def argv_of(launch: Launch, default_python: str) -> list[str]:
-    """The command line: `a0` of the interpreter's own environment in place of the bare name."""
-    python = launch.interpreter or default_python
-    command, *args = launch.argv
-    if command != "a0":
-        return [command, *args]
-    script = pathlib.Path(python).parent / "a0"
+def argv_of(launch: Launch) -> list[str]:
+    """The command line: `a0` of the interpreter's own environment in place of the bare name.
+
+    Raises:
+        ValueError: It is empty.
+    """
+    if not launch.argv:
+        raise ValueError("its command line is empty")
+    if launch.argv[:1] != ("a0",):
+        return list(launch.argv)
+    script = pathlib.Path(launch.interpreter).parent / "a0"
     if script.is_file() and os.access(script, os.X_OK):
-        return [str(script), *args]
-    return [python, "-m", "flyte.runtime.a0", *args]
+        return [str(script), *launch.argv[1:]]
+    return [launch.interpreter, "-m", "flyte.runtime.a0", *launch.argv[1:]]
 
 
-def environment_of(launch: Launch, folder: pathlib.Path, default_python: str) -> dict[str, str]:
+def environment_of(launch: Launch, folder: pathlib.Path) -> dict[str, str]:
     """A clean environment, what the contract and the user ask for, and the way to the token."""
     passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    python = pathlib.Path(launch.interpreter or default_python)
-    env = {
-        **passed,
-        **launch.env,
-        "PATH": f"{python.parent}{os.pathsep}{passed.get('PATH', os.defpath)}",
-        "PYTHONUNBUFFERED": "1",
-        TOKEN_FILE_VARIABLE: str(folder / "token"),
-        ATTEMPT_VARIABLE: folder.name,
-    }
+    env = {**passed, **launch.env}
+    programs = str(pathlib.Path(launch.interpreter).parent)
+    env["PATH"] = f"{programs}{os.pathsep}{env.get('PATH', os.defpath)}"
+    env["PYTHONUNBUFFERED"] = "1"
+    env[TOKEN_FILE_VARIABLE] = str(folder / "token")
+    env[ATTEMPT_VARIABLE] = str(folder)
     env.pop("PYTHONHOME", None)
     return env
 
 
 class RunningAttempt:
-    """A process group that this supervisor started or adopted.
+    """A process group that this supervisor started or adopted. Use one of `start` and `adopt`, then `wait`."""
 
-    Args:
-        grew: Told the size of the log when it has grown.
-    """
-
-    def __init__(
-        self, key: AttemptKey, folder: pathlib.Path, log_path: pathlib.Path, grew: Callable[[int], None]
-    ) -> None:
+    def __init__(self, key: AttemptKey, journal: Journal, output: Output) -> None:
         self.key = key
         self.pid = 0
-        self._folder = folder
-        self._log_path = log_path
-        self._grew = grew
+        self._journal = journal
+        self._output = output
+        self._folder = journal.folder(key)
         self._process_start = ""
+        self._is_child = False
+        self._gone: asyncio.Future[tuple[int | None, Usage]] = asyncio.get_running_loop().create_future()
         self._was_stopped = False
-        self._dropped = 0
-        self._fifo = -1
         self._killer: asyncio.TimerHandle | None = None
 
-    def start(self, launch: Launch, default_python: str) -> None:
+    def start(self, launch: Launch, reaper: Reaper) -> None:
         """Start the process.
 
         Raises:
-            OSError: It cannot be started.
+            OSError, ValueError: It cannot be started; nothing of it is left.
         """
-        folder = self._folder
-        make_fifo(folder / "log.fifo")
-        token = folder / "token"
-        with open(token, "w", opener=lambda path, flags: os.open(path, flags, 0o600), encoding="utf-8") as file:
-            file.write(launch.token)
-        work = folder / "work"
-        work.mkdir(exist_ok=True)
-        (folder / "launch.json").write_text(
-            json.dumps({"output_prefix": launch.output_prefix, "expects_outputs": launch.expects_outputs})
-        )
-        self._open_fifo()
-        output = os.open(folder / "log.fifo", os.O_RDWR)
+        self._journal.begin(launch)
+        self._output.open()
         try:
-            self.pid = _spawn(
-                argv_of(launch, default_python), environment_of(launch, folder, default_python), work, output
-            )
-        finally:
-            os.close(output)
+            output = self._output.writer()
+            try:
+                self.pid = _spawn(argv_of(launch), environment_of(launch, self._folder), self._folder / "work", output)
+            finally:
+                os.close(output)
+        except BaseException:
+            self._output.close()
+            raise
+        self._is_child = True
+        reaper.expect(self.pid, str(self._folder), self._ended)
         self._process_start = start_time(self.pid) or ""
-        (folder / "pid.json").write_text(json.dumps({"pid": self.pid, "start": self._process_start}))
+        self._journal.keep_process(self.key, self.pid, self._process_start)
 
-    def adopt(self) -> bool:
-        """Take over a process that a predecessor started; False when it is gone."""
-        try:
-            found = json.loads((self._folder / "pid.json").read_text())
-        except (OSError, ValueError):
-            return False
-        self.pid, self._process_start = found["pid"], found["start"]
-        make_fifo(self._folder / "log.fifo")
-        self._open_fifo()
-        return start_time(self.pid) == self._process_start
+    def note(self, text: str) -> None:
+        """Leave a line of the system in the log of an attempt that has no process."""
+        with contextlib.suppress(OSError):
+            self._output.open()
+            self._output.finish(text)
 
-    def _open_fifo(self) -> None:
-        self._fifo = os.open(self._folder / "log.fifo", os.O_RDONLY | os.O_NONBLOCK)
-        if hasattr(fcntl, "F_SETPIPE_SZ"):
-            with contextlib.suppress(OSError):
-                fcntl.fcntl(self._fifo, fcntl.F_SETPIPE_SZ, 1024 * 1024)
+    def _ended(self, status: int | None, usage: Usage) -> None:
+        if not self._gone.done():
+            self._gone.set_result((status, usage))
 
-    async def wait(self, *, is_child: bool) -> AttemptEnded:
-        """Read the log until the process group is gone, then tell how it ended."""
-        self._log_path.parent.mkdir(parents=True, exist_ok=True)
-        with self._log_path.open("ab") as segment:
-            cutter = LineCutter()
-            loop = asyncio.get_running_loop()
-            loop.add_reader(self._fifo, self._copy, segment, cutter)
-            try:
-                status, usage = await (self._wait_child() if is_child else self._wait_foreign())
-                # Whatever the task left behind in its group goes with it: nothing outlives its attempt.
-                end_group(self.pid)
-                self._copy(segment, cutter)
-            finally:
-                loop.remove_reader(self._fifo)
-                if self._killer is not None:
-                    self._killer.cancel()
-            self._write(segment, cutter.finish(), "U")
-            if self._dropped:
-                notice = f"… the log is full: {self._dropped:,} further bytes were left out …"
-                segment.write(encode_record(system_clock(), "S", notice.encode()))
-            segment.flush()
-            self._grew(segment.tell())
-        os.close(self._fifo)
-        return self._ended(status, usage)
+    async def adopt(self) -> bool:
+        """Take over what a predecessor started; False when it is gone. `wait` tells of the end in both cases.
 
-    def _copy(self, segment: object, cutter: LineCutter) -> None:
-        while True:
-            try:
-                data = os.read(self._fifo, _READ_BYTES)
-            except BlockingIOError:
-                break
-            if not data:
-                # Nobody has the pipe open any more: readable for ever, and nothing to read.
-                asyncio.get_running_loop().remove_reader(self._fifo)
-                break
-            self._write(segment, cutter.feed(data), "U")
-            if len(data) < _READ_BYTES:
-                break
+        Raises:
+            OSError: Its files cannot be opened.
+        """
+        self._output.open()
+        known = self._journal.process(self.key)
+        if known is None:
+            known = await self._search()
+        if known is not None and start_time(known[0]) == known[1]:
+            self.pid, self._process_start = known
+            return True
+        self._ended(None, Usage())
+        return False
 
-    def _write(self, segment: object, lines: list[bytes], origin: Origin) -> None:
-        if not lines:
-            return
-        at = system_clock()
-        size = segment.tell()  # type: ignore[attr-defined]
-        if size >= LARGEST_LOG:
-            self._dropped += sum(len(line) + 1 for line in lines)
-            return
-        segment.write(b"".join(encode_record(at, origin, line) for line in lines))  # type: ignore[attr-defined]
-        segment.flush()  # type: ignore[attr-defined]
-        self._grew(segment.tell())  # type: ignore[attr-defined]
+    async def _search(self) -> tuple[int, str] | None:
+        """Find a process that was started, but not noted before its supervisor was killed.
 
-    async def _wait_child(self) -> tuple[int | None, object]:
+        While anybody has the pipe open there is one, although it may not have come to its own environment yet.
+        """
         loop = asyncio.get_running_loop()
-        gone: asyncio.Future[tuple[int, object]] = loop.create_future()
-        if hasattr(os, "pidfd_open"):
-            descriptor = os.pidfd_open(self.pid)
+        deadline = loop.time() + _SEARCH_SECONDS
+        while True:
+            is_open = self._is_open()
+            for pid, folder in by_attempt():
+                if folder == str(self._folder) and leads_session(pid):
+                    started = start_time(pid)
+                    if started is not None:
+                        self._journal.keep_process(self.key, pid, started)
+                        return pid, started
+            if not is_open or loop.time() > deadline:
+                return None
+            await asyncio.sleep(0.02)
 
-            def reap() -> None:
-                _, status, usage = os.wait4(self.pid, 0)
-                if not gone.done():
-                    gone.set_result((status, usage))
+    def _is_open(self) -> bool:
+        while (progress := self._output.take()) == "more":
+            pass
+        return progress == "empty"
 
-            loop.add_reader(descriptor, reap)
-            try:
-                return await gone
-            finally:
-                loop.remove_reader(descriptor)
-                os.close(descriptor)
-        _, status, usage = await asyncio.to_thread(os.wait4, self.pid, 0)
-        return status, usage
+    async def wait(self) -> AttemptEnded:
+        """Take the output until the process is gone, end what it left behind, and tell how it ended."""
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._output.pipe, self._take)
+        try:
+            if not self._is_child and not self._gone.done():
+                await self._watch_foreign()
+            status, usage = await self._gone
+        finally:
+            loop.remove_reader(self._output.pipe)
+            if self._killer is not None:
+                self._killer.cancel()
+        if not self._is_child:
+            # Its number may be anybody's by now: only what names this attempt is ended.
+            for pid, folder in by_attempt():
+                if folder == str(self._folder):
+                    end_process(pid)
+        self._output.finish()
+        return await self._report(status, usage)
 
-    async def _wait_foreign(self) -> tuple[int | None, object]:
+    def _take(self) -> None:
+        if self._output.take() == "closed":
+            # Nobody has the pipe open any more: readable for ever, and nothing to read.
+            asyncio.get_running_loop().remove_reader(self._output.pipe)
+
+    async def _watch_foreign(self) -> None:
+        """Wait for the end of a process that is not this one's child."""
         if hasattr(os, "pidfd_open"):
             with contextlib.suppress(ProcessLookupError):
                 descriptor = os.pidfd_open(self.pid)
@@ -207,45 +191,59 @@ class RunningAttempt:
                 loop = asyncio.get_running_loop()
                 loop.add_reader(descriptor, gone.set)
                 try:
-                    await gone.wait()
+                    if start_time(self.pid) == self._process_start:
+                        await gone.wait()
                 finally:
                     loop.remove_reader(descriptor)
                     os.close(descriptor)
-            return None, None
-        while start_time(self.pid) == self._process_start:
-            await asyncio.sleep(0.2)
-        return None, None
+        else:
+            while start_time(self.pid) == self._process_start:
+                await asyncio.sleep(_LOOK_SECONDS)
+        self._ended(None, Usage())
 
     def stop(self, grace_seconds: float) -> None:
-        """Ask the group to end, and after the grace period make it."""
-        if self._was_stopped:
+        """Ask the group to end, and after the grace period make it. Asked again, the earlier end counts."""
+        loop = asyncio.get_running_loop()
+        if not self._lives():
             return
-        self._was_stopped = True
-        signal_group(self.pid, signal.SIGTERM)
-        self._killer = asyncio.get_running_loop().call_later(grace_seconds, end_group, self.pid)
+        if not self._was_stopped:
+            self._was_stopped = True
+            signal_group(self.pid, signal.SIGTERM)
+        if self._killer is None or self._killer.when() > loop.time() + grace_seconds:
+            if self._killer is not None:
+                self._killer.cancel()
+            self._killer = loop.call_later(grace_seconds, self._kill)
 
-    def _ended(self, status: int | None, usage: object) -> AttemptEnded:
-        used = usage_of(usage)
+    def _kill(self) -> None:
+        if self._lives():
+            end_group(self.pid)
+
+    def _lives(self) -> bool:
+        """Whether the number still is the process's own."""
+        if self._gone.done():
+            return False
+        return self._is_child or start_time(self.pid) == self._process_start
+
+    async def _report(self, status: int | None, usage: Usage) -> AttemptEnded:
         code = os.waitstatus_to_exitcode(status) if status is not None else None
-        outputs, document, problem = _result(self._folder)
+        promise = self._journal.promise(self.key)
+        left = await _look(promise, was_clean=code == 0)
         return AttemptEnded(
             key=self.key,
             at=system_clock(),
             exit_code=code if code is not None and code >= 0 else None,
             signal=-code if code is not None and code < 0 else 0,
-            has_outputs=outputs,
-            error_document=document,
-            lost_reason=problem,
+            has_outputs=left.has_outputs,
+            error_document=left.error_document,
+            lost_reason=left.problem,
             was_stopped=self._was_stopped,
-            peak_memory_bytes=used.peak_memory_bytes,
-            cpu_seconds=used.cpu_seconds,
+            peak_memory_bytes=usage.peak_memory_bytes,
+            cpu_seconds=usage.cpu_seconds,
         )
 
 
 def _spawn(argv: list[str], env: dict[str, str], work: pathlib.Path, output: int) -> int:
     """Start a process as the leader of a session of its own, without anything of ours open."""
-    import subprocess
-
     process = subprocess.Popen(
         argv,
         env=env,
@@ -256,29 +254,42 @@ def _spawn(argv: list[str], env: dict[str, str], work: pathlib.Path, output: int
         start_new_session=True,
         close_fds=True,
     )
-    # The attempt reaps the process itself; without this the object would warn that it still runs.
+    # The reaper waits for it; without this the object would warn that it still runs.
     process.returncode = 0
     return process.pid
 
 
-def _result(folder: pathlib.Path) -> tuple[bool, bytes, str]:
-    """What the process left: outputs, an error document, or a problem in finding out."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Left:
+    """What a process left: outputs, an error document, or a problem in finding out."""
+
+    has_outputs: bool = False
+    error_document: bytes = b""
+    problem: str = ""
+
+
+async def _look(promise: Promise | None, *, was_clean: bool) -> _Left:
+    if promise is None:
+        return _Left(problem="What the task was to leave is not known: its folder was damaged.")
+    # Small files of this machine are read quicker than a thread is asked.
+    if "://" not in promise.output_prefix or promise.output_prefix.startswith("file:"):
+        return _result(promise, was_clean=was_clean)
+    return await asyncio.to_thread(_result, promise, was_clean=was_clean)
+
+
+def _result(promise: Promise, *, was_clean: bool) -> _Left:
     try:
-        launch = json.loads((folder / "launch.json").read_text())
-        prefix = launch["output_prefix"]
-        store = store_for(prefix)
-        if store.exists(join(prefix, "error.pb")):
-            return False, store.read(join(prefix, "error.pb")), ""
-        return not launch["expects_outputs"] or store.exists(join(prefix, "outputs.pb")), b"", ""
-    except (OSError, ValueError, KeyError, StorageError) as e:
-        return False, b"", f"What the task left cannot be read: {e}"
-
-
-def now_monotonic() -> float:
-    """Seconds for measuring spans."""
-    return time.monotonic()
-
-
-def default_python() -> str:
-    """The Python that runs this process."""
-    return sys.executable
+        store = store_for(promise.output_prefix)
+        uri = join(promise.output_prefix, "error.pb")
+        size = store.size(uri)
+        if size is not None and size > LARGEST_ERROR:
+            return _Left(problem=f"The task left an error document of {size:,} bytes, which is larger than allowed.")
+        if size is not None:
+            return _Left(error_document=store.read(uri))
+        # Who promises no outputs need not leave any, but must end well.
+        return _Left(
+            has_outputs=store.exists(join(promise.output_prefix, "outputs.pb"))
+            or (was_clean and not promise.expects_outputs)
+        )
+    except (OSError, StorageError) as e:
+        return _Left(problem=f"What the task left cannot be read: {e}")

@@ -41,24 +41,25 @@ def decode_record(line: bytes) -> LogRecord | None:
     return LogRecord(int(head), "U" if origin == b"U" else "S", text.decode("utf-8", errors="replace"))
 
 
-class LineCutter:
-    """Cuts a stream of bytes into lines."""
+def cut_lines(data: bytes, *, is_last: bool = False) -> tuple[list[bytes], int]:
+    """Cut output into lines, and say how many bytes they took.
 
-    def __init__(self) -> None:
-        self._rest = b""
+    However the output is cut into pieces before, the lines come out the same: what is left over goes in front of
+    the next piece.
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """The lines that are complete now."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        cut = []
-        for line in lines:
-            cut += [line[i : i + LONGEST_LINE] for i in range(0, len(line), LONGEST_LINE)] or [b""]
-        while len(self._rest) > LONGEST_LINE:
-            cut.append(self._rest[:LONGEST_LINE])
-            self._rest = self._rest[LONGEST_LINE:]
-        return cut
-
-    def finish(self) -> list[bytes]:
-        """The last line, if it has no end."""
-        rest, self._rest = self._rest, b""
-        return [rest] if rest else []
+    Args:
+        is_last: Nothing follows, so a line without an end is ended.
+    """
+    *complete, rest = data.split(b"\n")
+    lines: list[bytes] = []
+    for line in complete:
+        lines += [line[i : i + LONGEST_LINE] for i in range(0, len(line), LONGEST_LINE)] or [b""]
+    left = len(rest)
+    if is_last and rest:
+        lines += [rest[i : i + LONGEST_LINE] for i in range(0, len(rest), LONGEST_LINE)]
+        left = 0
+    while left > LONGEST_LINE:
+        start = len(rest) - left
+        lines.append(rest[start : start + LONGEST_LINE])
+        left -= LONGEST_LINE
+    return lines, len(data) - left

@@ -1,6 +1,6 @@
 """The supervisor: a process of its own that owns the task processes of one data folder on one machine.
 
-    python -m flyte.server.executors.process.supervisor --data FOLDER --socket PATH --python PATH
+    python -m flyte.server.executors.process.supervisor --data FOLDER --socket PATH
 
 It connects to the control plane, again and again if need be, says what it holds, starts and stops what it is
 told to, and repeats every report until it is acknowledged. When it is killed, its successor finds the living
@@ -18,15 +18,19 @@ import os
 import pathlib
 import signal
 import socket
-import sys
 import uuid
+from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Any
 
 from flyte.server.clock import system_clock
 from flyte.server.executors.port import AttemptEnded, AttemptKey, Launch
 from flyte.server.executors.process.attempt import RunningAttempt
 from flyte.server.executors.process.journal import Journal
 from flyte.server.executors.process.mapping import ended_to_pb, key_from_pb, key_to_pb, launch_from_pb
+from flyte.server.executors.process.output import Output
+from flyte.server.executors.process.processes import by_attempt, end_process
+from flyte.server.executors.process.reaper import Reaper
 from flyte.server.logs import log_path
 from flyte.server.version import VERSION
 from flyte.wire.gen.flyte.backend.v1 import worker_pb2
@@ -34,10 +38,14 @@ from flyte.wire.worker import Channel
 
 log = logging.getLogger("flyte.supervisor")
 
-RENEW_SECONDS = 5.0
-RECONNECT_SECONDS = 0.2
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.05, 5.0
+"""Between two attempts to reach the control plane. One that comes up wakes its supervisor by SIGHUP."""
 LONELY_SECONDS = 3600.0
 """A supervisor that holds nothing and whom nobody answers for this long goes."""
+LOG_NEWS_SECONDS = 0.05
+"""How often an attempt's log may be told to have grown."""
+_REMEMBERED = 4096
+"""How many attempts that are over are remembered, so that a late order does not start them again."""
 
 
 @dataclass
@@ -47,94 +55,110 @@ class Supervisor:
     Args:
         data: The data folder of the backend.
         address: The socket of the control plane.
-        python: What runs tasks whose image names no interpreter.
     """
 
     data: pathlib.Path
     address: pathlib.Path
-    python: str
-    slots: int
     incarnation: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def __post_init__(self) -> None:
         self._journal = Journal(self.data / "attempts")
+        self._reaper = Reaper()
         self._running: dict[AttemptKey, RunningAttempt] = {}
         self._ended: dict[AttemptKey, AttemptEnded] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._over: OrderedDict[AttemptKey, None] = OrderedDict()
+        self._sizes: dict[AttemptKey, int] = {}
+        self._telling: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Future[Any]] = set()
         self._channel: Channel[worker_pb2.ToSupervisor] | None = None
-        self._leaving = asyncio.Event()
-        self._last_contact = asyncio.get_running_loop().time()
+        self._is_leaving = False
+        self._left = asyncio.Event()
+        self._woken = asyncio.Event()
+        self._nothing_held = asyncio.Event()
 
     async def run(self) -> None:
         """Adopt what lives, then serve until told to leave."""
-        self._adopt()
         loop = asyncio.get_running_loop()
-        while not self._leaving.is_set():
-            try:
-                await self._serve()
-            except (OSError, ConnectionError) as e:
-                log.debug("no connection: %s", e)
-            self._channel = None
-            if not self._running and not self._ended and loop.time() - self._last_contact > LONELY_SECONDS:
+        self._reaper.start()
+        loop.add_signal_handler(signal.SIGHUP, self._woken.set)
+        await self._adopt()
+        wait, last_contact = FIRST_WAIT_SECONDS, loop.time()
+        while not self._left.is_set():
+            self._woken.clear()
+            if await self._serve():
+                wait, last_contact = FIRST_WAIT_SECONDS, loop.time()
+            if not self._running and not self._ended and loop.time() - last_contact > LONELY_SECONDS:
                 return
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(RECONNECT_SECONDS):
-                    await self._leaving.wait()
+                async with asyncio.timeout(wait):
+                    await self._woken.wait()
+            wait = min(2 * wait, LONGEST_WAIT_SECONDS)
 
-    def _adopt(self) -> None:
-        for key in self._journal.known():
+    # What a predecessor left.
+
+    async def _adopt(self) -> None:
+        known = self._journal.known()
+        folders = {str(self._journal.folder(key)) for key in known}
+        for pid, folder in by_attempt():
+            if folder not in folders and pathlib.Path(folder).parent == self._journal.root:
+                end_process(pid)  # its attempt is over
+        for key in known:
+            ended = self._journal.end(key)
+            if ended is not None:
+                self._ended[key] = ended
+                continue
             attempt = self._make(key)
-            if attempt.adopt():
-                log.info("adopted %s", key)
-                self._watch(attempt, is_child=False)
-            elif (self._journal.folder(key) / "launch.json").exists():
-                # It ran under a predecessor and is gone: what it left decides.
-                self._finish(attempt._ended(None, None))
-            else:
-                self._finish(_lost(key, "The supervisor ended before the task's process was started."))
+            try:
+                lives = await attempt.adopt()
+            except OSError as e:
+                self._finish(_lost(key, f"The task's process was lost with an earlier supervisor: {e}."))
+                continue
+            log.info("%s %s", "adopted" if lives else "found the remains of", key)
+            self._watch(attempt)
 
     def _make(self, key: AttemptKey) -> RunningAttempt:
-        return RunningAttempt(
-            key, self._journal.folder(key), log_path(self.data, key), lambda size: self._grew(key, size)
-        )
+        output = Output(self._journal.folder(key), log_path(self.data, key), lambda size: self._grew(key, size))
+        return RunningAttempt(key, self._journal, output)
 
-    async def _serve(self) -> None:
-        reader, writer = await asyncio.open_unix_connection(self.address)
+    # The conversation.
+
+    async def _serve(self) -> bool:
+        """Talk to the control plane for as long as it is there; False when it was not."""
+        try:
+            reader, writer = await asyncio.open_unix_connection(self.address)
+        except OSError as e:
+            log.debug("no connection: %s", e)
+            return False
         channel = Channel(reader, writer, worker_pb2.ToSupervisor)
         try:
-            channel.send(worker_pb2.FromSupervisor(hello=self._hello()))
-            self._channel = channel
-            for ended in self._ended.values():
-                self._send(worker_pb2.FromSupervisor(ended=ended_to_pb(ended)))
-            for attempt in self._running.values():
-                self._tell_started(attempt)
-            async with asyncio.TaskGroup() as group:
-                renewing = group.create_task(self._renew())
-                async for message in channel.messages():
-                    self._last_contact = asyncio.get_running_loop().time()
-                    self._obey(message)
-                    if self._leaving.is_set():
-                        break
-                renewing.cancel()
+            self._introduce(channel)
+            async for message in channel.messages():
+                self._obey(message)
+                if self._left.is_set():
+                    break
+        except OSError as e:
+            log.info("the connection broke: %s", e)
         finally:
+            self._channel = None
             channel.close()
+        return True
 
-    def _hello(self) -> worker_pb2.Hello:
+    def _introduce(self, channel: Channel[worker_pb2.ToSupervisor]) -> None:
         known = [key_to_pb(key) for key in (*self._running, *self._ended)]
-        return worker_pb2.Hello(
+        hello = worker_pb2.Hello(
             supervisor_id=socket.gethostname(),
             incarnation=self.incarnation,
             version=VERSION,
             pid=os.getpid(),
-            slots=self.slots,
             known=known,
         )
-
-    async def _renew(self) -> None:
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            live = [key_to_pb(key) for key in self._running]
-            self._send(worker_pb2.FromSupervisor(renew=worker_pb2.Renew(live=live)))
+        channel.send(worker_pb2.FromSupervisor(hello=hello))
+        self._channel = channel
+        for ended in self._ended.values():
+            self._send(worker_pb2.FromSupervisor(ended=ended_to_pb(ended)))
+        for key, attempt in self._running.items():
+            self._tell_started(attempt)
+            self._grew(key, self._sizes.get(key, 0))
 
     def _send(self, message: worker_pb2.FromSupervisor) -> None:
         if self._channel is not None:
@@ -147,67 +171,118 @@ class Supervisor:
             case "stop":
                 self._stop(key_from_pb(message.stop.attempt), message.stop.grace_seconds)
             case "acknowledge":
-                key = key_from_pb(message.acknowledge.attempt)
-                if self._ended.pop(key, None) is not None:
-                    self._journal.forget(key)
+                self._forget(key_from_pb(message.acknowledge.attempt))
             case "shutdown":
-                self._own(self._leave(message.shutdown.grace_seconds))
+                self._shut_down(message.shutdown)
+
+    # Orders.
 
     def _start(self, launch: Launch) -> None:
         key = launch.key
-        if key in self._running or key in self._ended:
-            return
-        if self._journal.begin(key) is None:
-            self._finish(_lost(key, "The task's process was lost with an earlier supervisor."))
+        if self._is_leaving or key in self._running or key in self._ended or key in self._over:
             return
         attempt = self._make(key)
         try:
-            attempt.start(launch, self.python)
-        except OSError as e:
-            self._finish(_lost(key, f"The task's process could not be started: {e}."))
+            attempt.start(launch, self._reaper)
+        except (OSError, ValueError) as e:
+            reason = f"The task's process could not be started: {e}."
+            attempt.note(reason)
+            self._finish(_lost(key, reason))
             return
         self._tell_started(attempt)
-        self._watch(attempt, is_child=True)
+        self._watch(attempt)
 
     def _tell_started(self, attempt: RunningAttempt) -> None:
         started = worker_pb2.Started(attempt=key_to_pb(attempt.key), at_us=system_clock(), pid=attempt.pid)
         self._send(worker_pb2.FromSupervisor(started=started))
 
-    def _watch(self, attempt: RunningAttempt, *, is_child: bool) -> None:
+    def _watch(self, attempt: RunningAttempt) -> None:
         self._running[attempt.key] = attempt
 
         async def watch() -> None:
-            ended = await attempt.wait(is_child=is_child)
-            self._running.pop(attempt.key, None)
+            try:
+                ended = await attempt.wait()
+            except Exception as e:
+                log.exception("the end of %s could not be told", attempt.key)
+                ended = _lost(attempt.key, f"The end of the task's process could not be told: {e}.")
+            del self._running[attempt.key]
             self._finish(ended)
 
-        self._own(watch())
+        self._own(asyncio.get_running_loop().create_task(watch()))
 
-    def _own(self, coroutine: object) -> None:
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coroutine)  # type: ignore[arg-type]
+    def _own(self, task: asyncio.Future[Any]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def _finish(self, ended: AttemptEnded) -> None:
         self._ended[ended.key] = ended
+        self._sizes.pop(ended.key, None)
+        try:
+            self._journal.keep_end(ended)
+        except OSError as e:
+            log.warning("the report about %s is kept in memory only: %s", ended.key, e)
         self._send(worker_pb2.FromSupervisor(ended=ended_to_pb(ended)))
 
     def _stop(self, key: AttemptKey, grace_seconds: float) -> None:
         attempt = self._running.get(key)
         if attempt is not None:
             attempt.stop(grace_seconds)
+        elif key not in self._ended:
+            self._remember(key)  # the order to start it may still be on its way
+
+    def _forget(self, key: AttemptKey) -> None:
+        if self._ended.pop(key, None) is None:
+            return
+        self._remember(key)
+        folder = self._journal.set_aside(key)
+        if folder is not None:
+            self._own(asyncio.get_running_loop().run_in_executor(None, Journal.remove, folder))
+        self._look_whether_empty()
+
+    def _remember(self, key: AttemptKey) -> None:
+        self._over[key] = None
+        while len(self._over) > _REMEMBERED:
+            self._over.popitem(last=False)
 
     def _grew(self, key: AttemptKey, size: int) -> None:
-        self._send(worker_pb2.FromSupervisor(log_grew=worker_pb2.LogGrew(attempt=key_to_pb(key), size=size)))
+        self._sizes[key] = size
+        if self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(LOG_NEWS_SECONDS, self._tell_sizes)
 
-    async def _leave(self, grace_seconds: float) -> None:
-        """End everything, tell so, and go. What was interrupted is retried when the backend is started again."""
+    def _tell_sizes(self) -> None:
+        self._telling = None
+        for key, size in self._sizes.items():
+            self._send(worker_pb2.FromSupervisor(log_grew=worker_pb2.LogGrew(attempt=key_to_pb(key), size=size)))
+        self._sizes.clear()
+
+    # Leaving.
+
+    def _shut_down(self, order: worker_pb2.Shutdown) -> None:
+        self._is_leaving = True
+        if order.keep_tasks:
+            self._leave()
+        else:
+            self._own(asyncio.get_running_loop().create_task(self._end_all(order.grace_seconds)))
+
+    async def _end_all(self, grace_seconds: float) -> None:
+        """End everything and tell so. What was interrupted is retried when the backend is started again."""
         for attempt in list(self._running.values()):
             attempt.stop(grace_seconds)
-        deadline = asyncio.get_running_loop().time() + grace_seconds + 2
-        while (self._running or self._ended) and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.02)
-        self._leaving.set()
+        self._look_whether_empty()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_seconds + 2):
+                await self._nothing_held.wait()
+        self._leave()
+
+    def _look_whether_empty(self) -> None:
+        if not self._running and not self._ended:
+            self._nothing_held.set()
+        else:
+            self._nothing_held.clear()
+
+    def _leave(self) -> None:
+        self._left.set()
+        self._woken.set()
         if self._channel is not None:
             self._channel.close()
 
@@ -229,23 +304,27 @@ def _single(data: pathlib.Path) -> int | None:
     return descriptor
 
 
+def _do_nothing(number: int, frame: object) -> None:
+    """Handle a signal by going on."""
+
+
 def main() -> int:
     """Run a supervisor until it is told to leave."""
     parser = argparse.ArgumentParser(prog="flyte-supervisor", description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--data", type=pathlib.Path, required=True)
     parser.add_argument("--socket", type=pathlib.Path, required=True)
-    parser.add_argument("--python", default=sys.executable)
-    parser.add_argument("--slots", type=int, default=8)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # A terminal's Ctrl-C is for the control plane; the supervisor leaves when it is told to. The control plane may
+    # send a SIGHUP as soon as the lock is held. Handlers, not SIG_IGN: that, tasks would inherit.
+    signal.signal(signal.SIGINT, _do_nothing)
+    signal.signal(signal.SIGHUP, _do_nothing)
     lock = _single(options.data)
     if lock is None:
         return 0
-    # A terminal's Ctrl-C is for the control plane; the supervisor leaves when it is told to.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     async def run() -> None:
-        await Supervisor(options.data, options.socket, options.python, options.slots).run()
+        await Supervisor(options.data, options.socket).run()
 
     asyncio.run(run())
     os.close(lock)
