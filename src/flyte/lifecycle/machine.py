@@ -87,6 +87,13 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The attempt was ended because its backend was stopped; nobody failed, so no budget pays for the next one."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class AbortRequested:
     """Someone wants the action to end."""
 
@@ -100,7 +107,7 @@ class ParentEnded:
     reason: str
 
 
-Event = Leased | Started | Succeeded | Failed | AbortRequested | ParentEnded
+Event = Leased | Started | Succeeded | Failed | Interrupted | AbortRequested | ParentEnded
 
 
 # Commands.
@@ -183,11 +190,17 @@ def decide(state: ActionState, event: Event) -> Decision:
             if epoch != state.epoch or state.phase is ActionPhase.QUEUED:
                 return Decision(state)
             return _failed(state, failure)
+        case Interrupted(epoch):
+            if epoch != state.epoch or state.phase is ActionPhase.QUEUED:
+                return Decision(state)
+            return _interrupted(state)
         case AbortRequested(reason) | ParentEnded(reason):
             commands: list[Command] = [CloseAttempt(ActionPhase.ABORTED)]
             if state.phase is not ActionPhase.QUEUED:
                 commands.append(StopProcess(reason))
-            commands.append(AbortChildren(f"the parent was aborted: {reason}"))
+            # Below the first level the reason is passed on as it is, or it would grow with every level.
+            why = f"the parent was aborted: {reason}" if isinstance(event, AbortRequested) else reason
+            commands.append(AbortChildren(why))
             return Decision(replace(state, phase=ActionPhase.ABORTED), tuple(commands), reason)
 
 
@@ -210,6 +223,13 @@ def _failed(state: ActionState, failure: Failure) -> Decision:
     ended = replace(counted, phase=ActionPhase.FAILED)
     why = "the error is not recoverable" if not failure.recoverable else f"all {allowed + 1} attempts are used"
     return Decision(ended, (closed, AbortChildren("the parent failed")), f"{failure.code}: {why}")
+
+
+def _interrupted(state: ActionState) -> Decision:
+    why = "the backend was stopped while the attempt ran"
+    again = replace(state, phase=ActionPhase.QUEUED, attempt=state.attempt + 1)
+    closed = CloseAttempt(ActionPhase.FAILED, Failure("Interrupted", f"Ended because {why}.", "system"))
+    return Decision(again, (closed, QueueAttempt(again.attempt, timedelta(0))), f"{why}; it is started again")
 
 
 def retry_delay(budget: RetryBudget, n: int) -> timedelta:

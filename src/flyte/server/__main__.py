@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import pathlib
+import signal
 import sys
 
 from flyte.errors import FlyteError
@@ -45,6 +46,8 @@ def _run(settings: ServerSettings, *, keep_tasks: bool, grace_seconds: float) ->
         plane = ControlPlane(settings)
         plane.keep_tasks, plane.grace_seconds = keep_tasks, grace_seconds
         try:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, plane.stop)
             await plane.open()
             logging.getLogger("flyte.server").info("listening on %s, data in %s", plane.url, settings.data)
             await plane.serve()

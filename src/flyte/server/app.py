@@ -9,10 +9,9 @@ import logging
 import os
 import pathlib
 import socket
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-
-import uvicorn
 
 from flyte.errors import BackendError
 from flyte.server.blobs import Blobs
@@ -20,12 +19,13 @@ from flyte.server.clock import system_clock
 from flyte.server.engine.aborts import Aborter
 from flyte.server.engine.dispatch import Dispatcher
 from flyte.server.engine.supervision import Supervision
-from flyte.server.executors.port import AttemptKey
+from flyte.server.executors.port import AttemptKey, Executor
 from flyte.server.executors.process.executor import ProcessExecutor
 from flyte.server.http.gate import Gate
 from flyte.server.http.objects import ObjectRoutes
 from flyte.server.http.routes import Routes
-from flyte.server.http.rpc import rpc_application
+from flyte.server.http.rpc import RpcApplication, rpc_application
+from flyte.server.http.server import HttpServer
 from flyte.server.services.actions import ActionsService
 from flyte.server.services.data import DataProxyService, log_topic
 from flyte.server.services.projects import ProjectService
@@ -40,7 +40,7 @@ from flyte.server.services.system import (
 from flyte.server.services.tasks import TaskService
 from flyte.server.settings import DEFAULT_PROJECT, ServerSettings
 from flyte.server.signing import Signer
-from flyte.server.store.port import Transaction
+from flyte.server.store.port import Store, Transaction
 from flyte.server.store.sqlite import SqliteStore, open_sqlite
 from flyte.server.version import VERSION
 
@@ -50,13 +50,14 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class ControlPlane:
-    """One running control plane. Use as an async context manager around `serve`.
+    """One control plane: `open` it, let it `serve`, and `close` it.
 
     Args:
         settings: What it is started with.
+        executor: What runs attempts; by default processes of this machine.
     """
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, executor: Executor | None = None) -> None:
         if settings.host not in _LOOPBACK:
             raise BackendError(
                 f"The backend cannot listen on {settings.host}: whoever reaches its port can run code as you, and this "
@@ -65,36 +66,55 @@ class ControlPlane:
         self.settings = settings
         self._lock = -1
         self._store: SqliteStore | None = None
-        self._executor: ProcessExecutor | None = None
+        self._executor = executor
         self._loops: asyncio.Task[None] | None = None
         self._socket: socket.socket | None = None
+        self._rpc: RpcApplication | None = None
         self._app: Gate | None = None
+        self._server: HttpServer | None = None
+        self._url = ""
+        self._dispatching: asyncio.Task[None] | None = None
         self._is_ready = False
+        self._is_stopping = False
         self.keep_tasks = False
         self.grace_seconds = 10.0
 
     @property
     def url(self) -> str:
-        """Where it listens."""
-        assert self._socket is not None
-        return f"http://{self.settings.host}:{self._socket.getsockname()[1]}"
+        """Where it listens, or did."""
+        return self._url
+
+    @property
+    def rpcs(self) -> Mapping[str, bool]:
+        """The path of every RPC that is offered, and whether its answer is a stream."""
+        assert self._rpc is not None
+        return self._rpc.paths
+
+    @property
+    def store(self) -> Store:
+        """Its database."""
+        assert self._store is not None
+        return self._store
 
     async def open(self) -> None:
         """Take the data folder, the port and the database.
 
         Raises:
             BackendError: Another backend uses the data folder, or another program the port.
+            StoreCorrupt: The database cannot be used.
         """
         settings = self.settings
-        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(settings.data)
         self._lock = take_lock(settings.data)
         self._socket = listen(settings.host, settings.port)
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        # Kept, because tasks are still prepared when the socket is closed already.
+        self._url = f"http://{host}:{self._socket.getsockname()[1]}"
         store = self._store = await open_sqlite(settings.data / "flyte.db")
         secret = await store.write(_prepare)
         signer = Signer(bytes.fromhex(secret))
         blobs = Blobs(settings.blobs)
-        executor = self._executor = ProcessExecutor(settings.data, settings.task_python, settings.slots)
-        await executor.open()
+        executor = self._executor or await self._open_processes()
         interpreters = RegisteredInterpreters(store, system_clock)
         dispatcher = Dispatcher(store, executor, interpreters, system_clock, self._task_endpoint)
         aborter = Aborter(store, executor, system_clock)
@@ -110,14 +130,20 @@ class ControlPlane:
             "AuthMetadataService": AuthMetadataService(),
             "SystemService": SystemService(settings, interpreters, lambda: self.url, system_clock()),
         }
-        rpc = rpc_application(services, lambda host: f"http://{host}")
+        rpc = self._rpc = rpc_application(services, lambda host: f"http://{host}")
         self._app = Gate(Routes(rpc, ObjectRoutes(settings.blobs, signer), lambda: self._is_ready))
         self._loops = asyncio.get_running_loop().create_task(self._run_loops(dispatcher, supervision))
+
+    async def _open_processes(self) -> Executor:
+        executor = ProcessExecutor(self.settings.data, self.settings.task_python, self.settings.slots)
+        self._executor = executor
+        await executor.open()
+        return executor
 
     async def _run_loops(self, dispatcher: Dispatcher, supervision: Supervision) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(supervision.run())
-            group.create_task(dispatcher.run())
+            self._dispatching = group.create_task(dispatcher.run())
 
     def _task_endpoint(self) -> str:
         return self.url.removeprefix("http://")
@@ -127,19 +153,10 @@ class ControlPlane:
         self._store.publish(log_topic((key.project, key.domain, key.run, key.action, key.attempt)))
 
     async def serve(self) -> None:
-        """Answer requests until asked to stop by a signal or by `stop`."""
-        assert self._app is not None and self._socket is not None
-        config = uvicorn.Config(
-            self._app,
-            lifespan="off",
-            log_level="warning",
-            access_log=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=1,
-            h11_max_incomplete_event_size=64 * 1024,
-            server_header=False,
-        )
-        self._server = uvicorn.Server(config)
+        """Answer requests until asked to stop by `stop`."""
+        assert self._app is not None and self._rpc is not None and self._socket is not None
+        self._server = HttpServer(self._app, self._rpc.streams)
+        self._server.should_exit = self._is_stopping
         write_record(self.settings.data, self.url)
         self._is_ready = True
         serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=[self._socket]))
@@ -154,13 +171,18 @@ class ControlPlane:
         await serving
 
     def stop(self) -> None:
-        """Let `serve` return."""
-        self._server.should_exit = True
+        """Let `serve` return, or not begin. Asked twice, it does not wait for requests that are being answered."""
+        self._is_stopping = True
+        if self._server is not None:
+            self._server.force_exit = self._server.should_exit
+            self._server.should_exit = True
 
     async def close(self) -> None:
         """Drain the executor, and let go of everything."""
         self._is_ready = False
         remove_record(self.settings.data)
+        if self._dispatching is not None:
+            self._dispatching.cancel()  # nothing new is started while what runs gets its time to end
         if self._executor is not None:
             await self._executor.close(keep_tasks=self.keep_tasks, grace_seconds=self.grace_seconds)
         if self._loops is not None:
@@ -185,6 +207,20 @@ async def _prepare(tx: Transaction) -> str:
     return str(row["value"])
 
 
+def make_private(data: pathlib.Path) -> None:
+    """Make the data folder, for its owner alone: the keys of this backend lie in it.
+
+    Raises:
+        BackendError: It cannot be made, or belongs to somebody else.
+    """
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if data.stat().st_mode & 0o077:
+            data.chmod(0o700)
+    except OSError as e:
+        raise BackendError(f"The data folder {data} cannot be used: {e.strerror}. Give another --data.") from e
+
+
 def take_lock(data: pathlib.Path) -> int:
     """Keep a second backend off a data folder for as long as the descriptor is open.
 
@@ -201,7 +237,8 @@ def take_lock(data: pathlib.Path) -> int:
         record = read_record(data)
         who = f" (process {record['pid']}, {record['url']})" if record else ""
         raise BackendError(
-            f"Another backend uses the data folder {data}{who}. Stop it with `flyte stop backend`, or give another --data."
+            f"Another backend uses the data folder {data}{who}. Stop it with `flyte stop backend`, or give another "
+            "--data."
         ) from e
     return descriptor
 
@@ -217,10 +254,14 @@ def listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+    except OverflowError as e:
+        listening.close()
+        raise BackendError(f"There is no port {port}: ports go from 0 to 65535.") from e
     except OSError as e:
         listening.close()
         raise BackendError(
-            f"Port {port} of {host} is taken by another program ({e.strerror}). Give another --port, or 0 for a free one.",
+            f"Port {port} of {host} is taken by another program ({e.strerror}). Give another --port, or 0 for a free "
+            "one.",
             code="PortTaken",
         ) from e
     listening.listen(2048)

@@ -62,6 +62,7 @@ def store_for(uri: str) -> ObjectStore:
 
         return BucketStore()
     raise StorageError(
-        f"Objects at {scheme}:// addresses cannot be reached ({uri[:200]}). Known are file, s3, gs, abfs and plain paths.",
+        f"Objects at {scheme}:// addresses cannot be reached ({uri[:200]}). Known are file, s3, gs, abfs and plain "
+        "paths.",
         code="UnknownScheme",
     )

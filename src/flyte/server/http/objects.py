@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import os
 import pathlib
 import secrets
-from typing import Any
+import stat
+from typing import Any, BinaryIO
 
-from flyte.server.http.gate import Receive, Scope, Send, answer
+from flyte.server.http.gate import SAFE_HEADERS, Receive, Scope, Send, answer
 from flyte.server.services.data import OBJECTS_PATH
 from flyte.server.signing import Grant, Signer
+from flyte.storage.local import sync_folder
 
 _CHUNK = 1024 * 1024
 
@@ -34,8 +37,11 @@ class ObjectRoutes:
         if grant is None:
             await answer(send, 403, "The address is not valid, or no longer.\n")
             return
-        path = (self._root / grant.key).resolve()
-        if not path.is_relative_to(self._root):
+        try:
+            path = await asyncio.to_thread((self._root / grant.key).resolve)
+        except (OSError, RuntimeError):  # links in a circle
+            path = None
+        if path is None or not path.is_relative_to(self._root):
             await answer(send, 403, "The address is not valid.\n")
             return
         if grant.method == "PUT":
@@ -54,18 +60,21 @@ class ObjectRoutes:
             await answer(send, 400, "Content-MD5 is not the checksum that this address was made for.\n")
             return
         temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
         try:
+            await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
             problem = await self._receive_into(temporary, receive, grant)
             if problem is not None:
                 await answer(send, *problem)
                 return
-            await asyncio.to_thread(os.replace, temporary, path)
+            if not await asyncio.to_thread(_place, temporary, path, grant.md5):
+                await answer(send, 409, "Something else was uploaded under this name already.\n")
+                return
         except OSError as e:
             await answer(send, 507, f"The upload cannot be kept: {e.strerror}.\n")
             return
         finally:
-            await asyncio.to_thread(temporary.unlink, missing_ok=True)
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(temporary.unlink, missing_ok=True)
         await answer(send, 200, "")
 
     async def _receive_into(self, temporary: pathlib.Path, receive: Receive, grant: Grant) -> tuple[int, str] | None:
@@ -89,27 +98,59 @@ class ObjectRoutes:
         return None
 
     async def _get(self, scope: Scope, send: Send, path: pathlib.Path) -> None:
-        if not await asyncio.to_thread(path.is_file):
+        try:
+            file = await asyncio.to_thread(_open_regular, path)
+        except OSError:
             await answer(send, 404, "There is nothing here.\n")
             return
-        size = (await asyncio.to_thread(path.stat)).st_size
+        with file:
+            await self._send_file(scope, send, file)
+
+    async def _send_file(self, scope: Scope, send: Send, file: BinaryIO) -> None:
+        left = os.fstat(file.fileno()).st_size
         headers = [
             (b"content-type", b"application/octet-stream"),
-            (b"content-length", str(size).encode()),
+            (b"content-length", str(left).encode()),
             (b"content-disposition", b"attachment"),
-            (b"x-content-type-options", b"nosniff"),
             (b"cache-control", b"no-store"),
+            *SAFE_HEADERS,
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         if scope["method"] == "HEAD":
             await send({"type": "http.response.body", "body": b""})
             return
-        with path.open("rb") as file:
-            while chunk := await asyncio.to_thread(file.read, _CHUNK):
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        # As many bytes as were promised, also of a file that grows.
+        while left and (chunk := await asyncio.to_thread(file.read, min(left, _CHUNK))):
+            left -= len(chunk)
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
 
 def _to_disk(file: Any) -> None:
     file.flush()
     os.fsync(file.fileno())
+
+
+def _open_regular(path: pathlib.Path) -> BinaryIO:
+    # Not blocking, so that a pipe of that name cannot hold up the thread.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(path)
+    return os.fdopen(descriptor, "rb")
+
+
+def _place(temporary: pathlib.Path, path: pathlib.Path, md5: str) -> bool:
+    """Let an upload appear under its name; False when something else is there. The first of two always wins."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return path.is_file() and _md5_of(path) == md5
+    sync_folder(path.parent)
+    return True
+
+
+def _md5_of(path: pathlib.Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+    return base64.b64encode(digest.digest()).decode()

@@ -4,35 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import pathlib
+import re
 import time
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncGenerator
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 from flyteidl2.common import run_pb2
 from flyteidl2.dataproxy import dataproxy_service_pb2 as dp
 from flyteidl2.logs.dataplane import payload_pb2
 from flyteidl2.task import common_pb2, task_definition_pb2
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from flyte.errors import RpcError
 from flyte.model.ids import ActionRef, Scope
 from flyte.model.phase import ActionPhase
-from flyte.server.blobs import Blobs
+from flyte.server.blobs import UPLOADS, Blobs
 from flyte.server.engine.runs import require_project
 from flyte.server.engine.transitions import run_topic
 from flyte.server.executors.port import AttemptKey
 from flyte.server.executors.process.logfile import LogRecord, decode_record
 from flyte.server.logs import log_path
-from flyte.server.services.common import Caller, invalid, not_found
+from flyte.server.services.caller import Caller, invalid, not_found
+from flyte.server.services.inputs import digest_of
+from flyte.server.services.times import stamp
 from flyte.server.settings import ServerSettings
 from flyte.server.signing import LONGEST_LIFE_SECONDS, Grant, Signer
 from flyte.server.store.port import Row, Store
 from flyte.wire.ids import action_from_pb, run_from_pb, scope_from_pb, task_from_pb
-from flyte.wire.keys import inputs_hash
+
+M = TypeVar("M", bound=Message)
 
 OBJECTS_PATH = "/objects/"
-_LONGEST_NAME = 255
+_LONGEST_NAME, _LONGEST_KEY = 255, 1024
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 _LOG_BATCH_LINES = 500
 
 
@@ -48,17 +55,16 @@ def safe_name(name: str, what: str) -> str:
         RpcError: It could be more than that (`invalid_argument`).
     """
     is_plain = (
-        0 < len(name) <= _LONGEST_NAME
+        0 < len(name.encode()) <= _LONGEST_NAME
         and name.isprintable()
         and name not in (".", "..")
         and not any(c in name for c in '/\\:*?"<>|%\0')
-        and not name.startswith("~")
-        and all(ord(c) not in range(0x202A, 0x202F) for c in name)
+        and not name.startswith(("~", " ", "."))
+        and not name.endswith((" ", "."))
+        and not _DEVICES.fullmatch(name)  # would open a device on the Windows machine that downloads it
     )
     if not is_plain:
-        raise invalid(
-            f"The {what} {name[:80]!r} must be a plain name of up to {_LONGEST_NAME} characters, without a path."
-        )
+        raise invalid(f"The {what} {name[:80]!r} must be a plain name of up to {_LONGEST_NAME} bytes, without a path.")
     return name
 
 
@@ -82,19 +88,15 @@ class DataProxyService:
         if len(md5) != 16:
             raise invalid("content_md5 must be the 16 bytes of the content's MD5 checksum.")
         root = request.filename_root or base64.b32encode(md5).decode().rstrip("=").lower()
-        parts = (
-            scope.project,
-            scope.domain,
-            "uploads",
-            *(safe_name(p, "folder") for p in root.strip("/").split("/")),
-            name,
-        )
+        folders = [safe_name(part, "folder") for part in root.removesuffix("/").split("/")]
+        parts = (scope.project, scope.domain, UPLOADS, *folders, name)
+        if len("/".join(parts).encode()) > _LONGEST_KEY:
+            raise invalid(f"Folder and file name together may have at most {_LONGEST_KEY} bytes.")
         uri = self._blobs.uri(*parts)
-        life = min(request.expires_in.seconds or 60, LONGEST_LIFE_SECONDS)
+        expires_at = _end_of_life(request.expires_in.seconds)
         largest = self._settings.largest_upload
         if request.content_length > largest:
             raise invalid(f"An upload may have at most {largest:,} bytes, and this one has {request.content_length:,}.")
-        expires_at = int(time.time()) + life
         grant = Grant(
             method="PUT",
             key="/".join(parts),
@@ -103,7 +105,7 @@ class DataProxyService:
             size=request.content_length or largest,
         )
         return dp.CreateUploadLocationResponse(
-            signed_url=f"{caller.base_url}{OBJECTS_PATH}{self._signer.sign(grant)}/{name}",
+            signed_url=f"{caller.base_url}{OBJECTS_PATH}{self._signer.sign(grant)}/{quote(name)}",
             native_url=uri,
             expires_at=Timestamp(seconds=expires_at),
         )
@@ -120,10 +122,8 @@ class DataProxyService:
         await self._store.read(lambda tx: require_project(tx, scope))
         ignored = await self._ignored_inputs(request)
         body = request.inputs.SerializeToString(deterministic=True)
-        folder = hashlib.sha256(body).hexdigest()
-        uri = self._blobs.uri(scope.project, scope.domain, "offloaded-inputs", folder)
-        await self._blobs.write(f"{uri}/inputs.pb", body)
-        digest = inputs_hash(request.inputs.literals, ignored)
+        digest = digest_of(request.inputs.literals, ignored)
+        uri = (await self._blobs.keep_inputs(scope, body)).removesuffix("/inputs.pb")
         return dp.UploadInputsResponse(offloaded_input_data=run_pb2.OffloadedInputData(uri=uri, inputs_hash=digest))
 
     async def _ignored_inputs(self, request: dp.UploadInputsRequest) -> list[str]:
@@ -151,14 +151,18 @@ class DataProxyService:
         """An action's inputs and outputs, and where they lie."""
         row = await self._action(action_from_pb(request.action_id))
         response = dp.GetActionDataResponse(inputs_uri=row["input_uri"])
-        inputs = await self._blobs.read(row["input_uri"])
-        response.inputs.CopyFrom(common_pb2.Inputs.FromString(inputs or b""))
+        response.inputs.CopyFrom(await self._message(common_pb2.Inputs, row["input_uri"]))
         response.outputs.SetInParent()
         if row["output_uri"] and ActionPhase(row["phase"]).is_success:
             response.outputs_uri = f"{row['output_uri']}/outputs.pb"
-            outputs = await self._blobs.read(response.outputs_uri)
-            response.outputs.CopyFrom(common_pb2.Outputs.FromString(outputs or b""))
+            response.outputs.CopyFrom(await self._message(common_pb2.Outputs, response.outputs_uri))
         return response
+
+    async def _message(self, kind: type[M], uri: str) -> M:
+        try:
+            return kind.FromString(await self._blobs.read(uri) or b"")
+        except DecodeError as e:
+            raise RpcError(f"{uri} does not hold {kind.__name__} that can be read.", code="data_loss") from e
 
     async def create_download_link(
         self, request: dp.CreateDownloadLinkRequest, caller: Caller
@@ -168,11 +172,10 @@ class DataProxyService:
         path = self._blobs.path(uri)
         if not await asyncio.to_thread(path.is_file):
             raise not_found("There is nothing to download (yet).")
-        life = min(request.expires_in.seconds or 60, LONGEST_LIFE_SECONDS)
-        expires_at = int(time.time()) + life
+        expires_at = _end_of_life(request.expires_in.seconds)
         key = str(path.relative_to(self._blobs.path(self._blobs.base)))
         ticket = self._signer.sign(Grant(method="GET", key=key, expires_at=expires_at))
-        link = f"{caller.base_url}{OBJECTS_PATH}{ticket}/{path.name}"
+        link = f"{caller.base_url}{OBJECTS_PATH}{ticket}/{quote(path.name)}"
         return dp.CreateDownloadLinkResponse(
             pre_signed_urls=dp.PreSignedURLs(signed_url=[link], expires_at=Timestamp(seconds=expires_at))
         )
@@ -211,7 +214,7 @@ class DataProxyService:
             )
         return row
 
-    async def tail_logs(self, request: dp.TailLogsRequest, caller: Caller) -> AsyncIterator[dp.TailLogsResponse]:
+    async def tail_logs(self, request: dp.TailLogsRequest, caller: Caller) -> AsyncGenerator[dp.TailLogsResponse, None]:
         """An attempt's log from its beginning, and on while the attempt lives."""
         action = action_from_pb(request.action_id)
         row = await self._action(action)
@@ -226,7 +229,8 @@ class DataProxyService:
         )
         topic = log_topic((scope.project, scope.domain, action.run.name, action.name, number))
         if attempts[number]["leased_at"] is None:
-            raise not_found(f"Attempt {number} of action {action.name} has not started: there are no logs yet.")
+            yet = "" if ActionPhase(attempts[number]["phase"]).is_terminal else " yet"
+            raise not_found(f"Attempt {number} of action {action.name} has not started{yet}: there are no logs.")
         with self._store.subscribe(topic, run_topic(row["run_id"])) as listener:
             offset = 0
             while True:
@@ -250,12 +254,18 @@ class DataProxyService:
         return True
 
 
+def _end_of_life(seconds: int) -> int:
+    """When an address ends that is to live for so long; a minute from now unless told otherwise."""
+    life = min(seconds, LONGEST_LIFE_SECONDS) if seconds > 0 else 60
+    return int(time.time()) + life
+
+
 def _read_records(path: pathlib.Path, offset: int) -> tuple[list[LogRecord], int]:
     """Up to a batch of whole records from an offset, and where the next begins."""
     try:
         with path.open("rb") as file:
             file.seek(offset)
-            records = []
+            records: list[LogRecord] = []
             while len(records) < _LOG_BATCH_LINES:
                 line = file.readline()
                 if not line.endswith(b"\n"):
@@ -276,7 +286,7 @@ def _log_response(records: list[LogRecord], attempt: int) -> dp.TailLogsResponse
     }
     lines = [
         payload_pb2.LogLine(
-            timestamp=Timestamp(seconds=record.at // 1_000_000, nanos=record.at % 1_000_000 * 1000),
+            timestamp=stamp(record.at),
             message=record.text + "\n",
             originator=originators[record.origin],
         )

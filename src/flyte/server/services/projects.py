@@ -10,7 +10,8 @@ from flyteidl2.task import run_pb2 as task_run_pb2
 from flyte.errors import RpcError
 from flyte.model.ids import Scope
 from flyte.server.clock import Clock
-from flyte.server.services.common import Caller, from_page_token, not_found, page_token
+from flyte.server.services.caller import Caller, not_found
+from flyte.server.services.lists import from_page_token, page_token
 from flyte.server.settings import DOMAINS
 from flyte.server.store.listing import page_size
 from flyte.server.store.port import Row, Store, Transaction

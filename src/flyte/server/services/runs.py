@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
-from flyteidl2.common import identifier_pb2
 from flyteidl2.task import run_pb2, task_definition_pb2
 from flyteidl2.workflow import run_definition_pb2, run_service_pb2
 
-from flyte.model.ids import ROOT_ACTION, ActionRef, RunId
+from flyte.errors import RpcError
+from flyte.model.ids import ROOT_ACTION, ActionRef, RunId, Scope, TaskRef
 from flyte.model.phase import ActionPhase
 from flyte.server.blobs import Blobs
 from flyte.server.clock import Clock
 from flyte.server.engine.aborts import Aborter
-from flyte.server.engine.runs import NewRun, TaskFacts, create_run, project_topic
+from flyte.server.engine.runs import NewRun, TaskFacts, create_run, project_topic, require_project
 from flyte.server.engine.transitions import run_topic
 from flyte.server.services import views
-from flyte.server.services.common import Caller, body_digest, invalid, not_found, page_token
-from flyte.server.services.lists import conditions_of, cut, phase_value, sorting_of, time_value, window_of
-from flyte.server.services.specs import task_facts
-from flyte.server.store.listing import Column, build
+from flyte.server.services.caller import Caller, invalid, not_found
+from flyte.server.services.inputs import complete_inputs, digest_of
+from flyte.server.services.lists import conditions_of, cut, page_of, phase_value, sorting_of, time_value
+from flyte.server.services.specs import body_digest, task_facts
+from flyte.server.services.system import user_name
+from flyte.server.services.times import micros_of, stamp
+from flyte.server.store.listing import Column, Dialect, Listing, Page, Sorting, build, label_column
 from flyte.server.store.port import Row, Store, Transaction
-from flyte.wire.ids import action_from_pb, run_from_pb, run_to_pb, scope_from_pb, task_from_pb
+from flyte.wire.ids import action_from_pb, run_from_pb, scope_from_pb, task_from_pb
 from flyte.wire.keys import digest, interface_hash
 from flyte.wire.phases import phase_to_pb
 
-_SELECT = """SELECT actions.*, runs.project, runs.domain, runs.org, runs.name AS run_name, runs.labels, runs.source,
-runs.output_base FROM actions JOIN runs ON runs.id = actions.run_id"""
+_COLUMNS = (
+    "actions.*, runs.project, runs.domain, runs.org, runs.name AS run_name, runs.labels, runs.source, runs.output_base"
+)
+_SOURCE = "actions JOIN runs ON runs.id = actions.run_id"
+_KINDS = {"1": "task", "2": "trace", "3": "condition"}
 
 _RUN_COLUMNS = {
     "phase": Column("actions.phase", phase_value),
@@ -36,6 +43,8 @@ _RUN_COLUMNS = {
     "created_at": Column("runs.created_at", time_value),
     "updated_at": Column("COALESCE(actions.ended_at, actions.started_at, actions.created_at)", time_value),
     "name": Column("runs.name"),
+    # On one machine every run is its user's.
+    "created_by_subject": Column(":subject", bound={"subject": user_name()}, sortable=False),
 }
 _ACTION_COLUMNS = {
     "phase": Column("actions.phase", phase_value),
@@ -45,17 +54,21 @@ _ACTION_COLUMNS = {
     "group": Column("actions.group_name"),
     "task_name": Column("actions.task_name"),
     "name": Column("actions.name"),
+    "action_type": Column("actions.kind", _KINDS.__getitem__),
 }
+_ACTIONS = Listing(_COLUMNS, _SOURCE, _ACTION_COLUMNS.get, "actions.id")
+_BY_AGE = Listing(_COLUMNS, _SOURCE, {"id": Column("runs.id")}.get, "runs.id")
 _WATCH_BATCH = 500
 
 
-def _run_column(field: str) -> Column | None:
-    if field.startswith("labels."):
-        label = field.removeprefix("labels.")
-        if not label.replace("-", "").replace("_", "").replace(".", "").replace("/", "").isalnum():
-            return None
-        return Column(f"json_extract(runs.labels, '$.\"{label}\"')")
-    return _RUN_COLUMNS.get(field)
+def _runs(dialect: Dialect) -> Listing:
+    def column_of(field: str) -> Column | None:
+        prefix, dot, label = field.partition(".")
+        if prefix == "labels" and dot and label:
+            return label_column(dialect, "runs.labels", label)
+        return _RUN_COLUMNS.get(field)
+
+    return Listing(_COLUMNS, _SOURCE, column_of, "runs.id")
 
 
 class RunService:
@@ -72,14 +85,15 @@ class RunService:
     ) -> run_service_pb2.CreateRunResponse:
         """Start a run of a task that is sent along or was deployed."""
         scope, name = self._target(request)
-        spec = await self._spec(request)
-        facts = task_facts(spec, scope)
+        await self._store.read(lambda tx: require_project(tx, scope))
+        spec, deployed = await self._spec(request)
+        facts = task_facts(spec, scope, deployed)
         has_start = request.HasField("run_start_time")
-        start_time = micros_of(request.run_start_time) if has_start else self._clock()
+        start_time = micros_of(request.run_start_time, "start time of the run") if has_start else self._clock()
         run_spec = run_pb2.RunSpec()
         run_spec.CopyFrom(request.run_spec)
         base = run_spec.run_base_dir.rstrip("/") or self._blobs.base
-        input_uri, inputs_hash = await self._inputs(request, scope.project, scope.domain)
+        input_uri, inputs_hash = await self._inputs(request, spec, scope)
         run = await create_run(
             self._store,
             self._clock,
@@ -103,7 +117,7 @@ class RunService:
         return run_service_pb2.CreateRunResponse(run=views.run(row))
 
     @staticmethod
-    def _target(request: run_service_pb2.CreateRunRequest) -> tuple[Any, str | None]:
+    def _target(request: run_service_pb2.CreateRunRequest) -> tuple[Scope, str | None]:
         match request.WhichOneof("id"):
             case "run_id":
                 run = run_from_pb(request.run_id)
@@ -112,10 +126,12 @@ class RunService:
                 return scope_from_pb(request.project_id), None
         raise invalid("The request names neither a run nor a project.")
 
-    async def _spec(self, request: run_service_pb2.CreateRunRequest) -> task_definition_pb2.TaskSpec:
+    async def _spec(
+        self, request: run_service_pb2.CreateRunRequest
+    ) -> tuple[task_definition_pb2.TaskSpec, TaskRef | None]:
         match request.WhichOneof("task"):
             case "task_spec":
-                return request.task_spec
+                return request.task_spec, None
             case "task_id":
                 task = task_from_pb(request.task_id)
                 row = await self._store.read(
@@ -129,25 +145,24 @@ class RunService:
                 )
                 if row is None:
                     raise not_found(f"Task {task.name} is not deployed in version {task.version}.")
-                return task_definition_pb2.TaskSpec.FromString(row["spec"])
+                return task_definition_pb2.TaskSpec.FromString(row["spec"]), task
             case "trigger_name":
-                raise invalid("Triggers are not available in this version of the backend.")
+                raise RpcError("Triggers are not available in this version of the backend.", code="unimplemented")
         raise invalid("The request has no task.")
 
-    async def _inputs(self, request: run_service_pb2.CreateRunRequest, project: str, domain: str) -> tuple[str, str]:
-        match request.WhichOneof("input_wrapper"):
-            case "offloaded_input_data":
-                data = request.offloaded_input_data
-                return f"{data.uri.rstrip('/')}/inputs.pb", data.inputs_hash
-            case "inputs":
-                body = request.inputs.SerializeToString(deterministic=True)
-                key = digest(body).replace("/", "_").replace("+", "-").rstrip("=")
-                uri = self._blobs.uri(project, domain, "inline-inputs", key, "inputs.pb")
-                await self._blobs.write(uri, body)
-                return uri, digest(body)
-        uri = self._blobs.uri(project, domain, "inline-inputs", "none", "inputs.pb")
-        await self._blobs.write(uri, b"")
-        return uri, ""
+    async def _inputs(
+        self, request: run_service_pb2.CreateRunRequest, spec: task_definition_pb2.TaskSpec, scope: Scope
+    ) -> tuple[str, str]:
+        if request.WhichOneof("input_wrapper") == "offloaded_input_data":
+            data = request.offloaded_input_data
+            if not data.uri:
+                raise invalid("Offloaded inputs need their address.")
+            self._blobs.refuse_foreign_file(data.uri)
+            return f"{data.uri.rstrip('/')}/inputs.pb", data.inputs_hash
+        inputs = complete_inputs(spec, request.inputs)
+        ignored = spec.task_template.metadata.cache_ignore_input_vars
+        digest = digest_of(inputs.literals, ignored)
+        return await self._blobs.keep_inputs(scope, inputs.SerializeToString(deterministic=True)), digest
 
     async def abort_run(
         self, request: run_service_pb2.AbortRunRequest, caller: Caller
@@ -172,11 +187,12 @@ class RunService:
 
     async def watch_run_details(
         self, request: run_service_pb2.WatchRunDetailsRequest, caller: Caller
-    ) -> AsyncIterator[run_service_pb2.WatchRunDetailsResponse]:
+    ) -> AsyncGenerator[run_service_pb2.WatchRunDetailsResponse, None]:
         """A run's details now and after every change, until it is over."""
         run = run_from_pb(request.run_id)
-        async for _ in self._changes(ActionRef(run, ROOT_ACTION)):
-            yield run_service_pb2.WatchRunDetailsResponse(details=await self._run_details(run))
+        async with contextlib.aclosing(self._changes(ActionRef(run, ROOT_ACTION))) as changes:
+            async for _ in changes:
+                yield run_service_pb2.WatchRunDetailsResponse(details=await self._run_details(run))
 
     async def _run_details(self, run: RunId) -> run_definition_pb2.RunDetails:
         details = await self._details(ActionRef(run, ROOT_ACTION))
@@ -196,13 +212,14 @@ class RunService:
 
     async def watch_action_details(
         self, request: run_service_pb2.WatchActionDetailsRequest, caller: Caller
-    ) -> AsyncIterator[run_service_pb2.WatchActionDetailsResponse]:
+    ) -> AsyncGenerator[run_service_pb2.WatchActionDetailsResponse, None]:
         """An action's details now and after every change, until it is over."""
         action = action_from_pb(request.action_id)
-        async for _ in self._changes(action):
-            yield run_service_pb2.WatchActionDetailsResponse(details=await self._details(action))
+        async with contextlib.aclosing(self._changes(action)) as changes:
+            async for _ in changes:
+                yield run_service_pb2.WatchActionDetailsResponse(details=await self._details(action))
 
-    async def _changes(self, action: ActionRef) -> AsyncIterator[Row]:
+    async def _changes(self, action: ActionRef) -> AsyncGenerator[Row, None]:
         """The action's row now and whenever it has changed; ends after a terminal phase."""
         row = await self._row(action)
         listener = self._store.subscribe(run_topic(row["run_id"]))
@@ -231,10 +248,8 @@ class RunService:
             )
         )
         if row is None:
-            raise not_found(
-                f"There is no {'run ' + action.run.name if action.name == ROOT_ACTION else f'action {action.name} of run {action.run.name}'}"
-                f" in {scope.project}/{scope.domain}."
-            )
+            what = "" if action.name == ROOT_ACTION else f"action {action.name} of "
+            raise not_found(f"There is no {what}run {action.run.name} in {scope.project}/{scope.domain}.")
         return row
 
     async def _details(self, action: ActionRef) -> run_definition_pb2.ActionDetails:
@@ -253,7 +268,8 @@ class RunService:
         self, request: run_service_pb2.ListRunsRequest, caller: Caller
     ) -> run_service_pb2.ListRunsResponse:
         """A page of runs, newest first unless sorted."""
-        where, values = ["actions.parent = ''"], {}
+        where = ["actions.parent = ''"]
+        values: dict[str, Any] = {}
         match request.WhichOneof("scope_by"):
             case "project_id":
                 scope = scope_from_pb(request.project_id)
@@ -275,16 +291,11 @@ class RunService:
                 return run_service_pb2.ListRunsResponse()
         if request.paused_actions_only:
             where.append("actions.phase = 'paused'")
-        limit, offset = window_of(request.request)
-        sql, bound = build(
-            _SELECT, where, values, conditions_of(request.request), _run_column,
-            sorting_of(request.request, "created_at"), limit, offset, "runs.id",
-        )  # fmt: skip
-        rows = await self._store.read(lambda tx: tx.select(sql, bound))
-        rows, following = cut(rows, limit, offset)
-        return run_service_pb2.ListRunsResponse(
-            runs=[views.run(row) for row in rows], token=page_token(following) if following else ""
-        )
+        page, conditions = page_of(request.request), conditions_of(request.request)
+        sorting, dialect = sorting_of(request.request, "created_at"), self._store.dialect
+        sql, bound = build(dialect, _runs(dialect), where, values, conditions, sorting, page)
+        rows, token = cut(await self._store.read(lambda tx: tx.select(sql, bound)), page)
+        return run_service_pb2.ListRunsResponse(runs=[views.run(row) for row in rows], token=token)
 
     async def list_actions(
         self, request: run_service_pb2.ListActionsRequest, caller: Caller
@@ -294,49 +305,38 @@ class RunService:
         await self._row(ActionRef(run, ROOT_ACTION))
         where = ["runs.project = :project", "runs.domain = :domain", "runs.name = :run"]
         values = {"project": run.scope.project, "domain": run.scope.domain, "run": run.name}
-        limit, offset = window_of(request.request)
-        sql, bound = build(
-            _SELECT, where, values, conditions_of(request.request), _ACTION_COLUMNS.get,
-            sorting_of(request.request, "created_at", ascending=True), limit, offset, "actions.id",
-        )  # fmt: skip
-        rows = await self._store.read(lambda tx: tx.select(sql, bound))
-        rows, following = cut(rows, limit, offset)
-        return run_service_pb2.ListActionsResponse(
-            actions=[views.action(row) for row in rows], token=page_token(following) if following else ""
-        )
+        page, conditions = page_of(request.request), conditions_of(request.request)
+        sorting = sorting_of(request.request, "created_at", ascending=True)
+        sql, bound = build(self._store.dialect, _ACTIONS, where, values, conditions, sorting, page)
+        rows, token = cut(await self._store.read(lambda tx: tx.select(sql, bound)), page)
+        return run_service_pb2.ListActionsResponse(actions=[views.action(row) for row in rows], token=token)
 
     async def watch_runs(
         self, request: run_service_pb2.WatchRunsRequest, caller: Caller
-    ) -> AsyncIterator[run_service_pb2.WatchRunsResponse]:
-        """The newest runs of a project, and each new one."""
+    ) -> AsyncGenerator[run_service_pb2.WatchRunsResponse, None]:
+        """The newest runs of a project, newest first, and then each new one."""
         if request.WhichOneof("target") != "project_id":
             raise invalid("Runs can be watched by project.")
         scope = scope_from_pb(request.project_id)
-        listener = self._store.subscribe(project_topic(scope))
-        where = [
-            "actions.parent = ''",
-            "runs.project = :project",
-            "runs.domain = :domain",
-            "runs.id > :after",
-        ]
-        try:
-            after = 0
+        where = ["actions.parent = ''", "runs.project = :project", "runs.domain = :domain", "runs.id > :after"]
+        with self._store.subscribe(project_topic(scope)) as listener:
+            after, is_first = 0, True
             while True:
                 values = {"project": scope.project, "domain": scope.domain, "after": after}
                 sql, bound = build(
-                    _SELECT, where, values, [], _run_column, sorting_of_default(), _WATCH_BATCH, 0, "runs.id"
+                    self._store.dialect, _BY_AGE, where, values, [], Sorting("id", not is_first), Page(_WATCH_BATCH)
                 )
-                rows = await self._store.read(lambda tx, s=sql, b=bound: tx.select(s, b))
+                rows = await self._store.read(_selecting(sql, bound))
+                is_first = False
                 if rows:
                     after = max(row["run_id"] for row in rows)
                     yield run_service_pb2.WatchRunsResponse(runs=[views.run(row) for row in rows])
-                await listener.wait()
-        finally:
-            listener.close()
+                if len(rows) <= _WATCH_BATCH:
+                    await listener.wait()
 
     async def watch_actions(
         self, request: run_service_pb2.WatchActionsRequest, caller: Caller
-    ) -> AsyncIterator[run_service_pb2.WatchActionsResponse]:
+    ) -> AsyncGenerator[run_service_pb2.WatchActionsResponse, None]:
         """All actions of a run, then every change, until the run is over and all is told."""
         run = run_from_pb(request.run_id)
         root = await self._row(ActionRef(run, ROOT_ACTION))
@@ -380,11 +380,15 @@ class RunService:
             if one["number"] == request.attempt:
                 message = run_service_pb2.GetActionLogContextResponse(cluster="local")
                 if one["leased_at"] is not None:
-                    message.start_time.CopyFrom(views.stamp(one["leased_at"]))
+                    message.start_time.CopyFrom(stamp(one["leased_at"]))
                 if one["ended_at"] is not None:
-                    message.end_time.CopyFrom(views.stamp(one["ended_at"]))
+                    message.end_time.CopyFrom(stamp(one["ended_at"]))
                 return message
         raise not_found(f"Action {row['name']} has no attempt {request.attempt}.")
+
+
+def _selecting(sql: str, bound: dict[str, Any]) -> Callable[[Transaction], Awaitable[list[Row]]]:
+    return lambda tx: tx.select(sql, bound)
 
 
 def _enriched(changed: list[Row], counts: list[Row], root: Row) -> run_service_pb2.WatchActionsResponse:
@@ -404,18 +408,6 @@ def _enriched(changed: list[Row], counts: list[Row], root: Row) -> run_service_p
     )
 
 
-def sorting_of_default() -> Any:
-    """Newest first."""
-    from flyte.server.store.listing import Sorting
-
-    return Sorting("created_at", ascending=False)
-
-
-def micros_of(stamp: Any) -> int:
-    """A timestamp as microseconds."""
-    return int(stamp.seconds) * 1_000_000 + int(stamp.nanos) // 1000
-
-
 def cache_scope(run_spec: run_pb2.RunSpec, project: str, domain: str) -> str:
     """The scope of the results that a run may reuse: everywhere, or its own project and domain."""
     if run_spec.cache_config.cache_lookup_scope == run_pb2.CacheLookupScope.Value("CACHE_LOOKUP_SCOPE_PROJECT_DOMAIN"):
@@ -425,7 +417,7 @@ def cache_scope(run_spec: run_pb2.RunSpec, project: str, domain: str) -> str:
 
 def overwrites_cache(run_spec: run_pb2.RunSpec) -> bool:
     """True when a run makes its results anew."""
-    return run_spec.overwrite_cache or run_spec.cache_config.overwrite_cache
+    return bool(run_spec.overwrite_cache or run_spec.cache_config.overwrite_cache)
 
 
 def _root_cache_key(facts: TaskFacts, spec: task_definition_pb2.TaskSpec, inputs_hash: str) -> str:
@@ -435,8 +427,3 @@ def _root_cache_key(facts: TaskFacts, spec: task_definition_pb2.TaskSpec, inputs
     return digest(
         inputs_hash + template.id.name + interface_hash(template.interface) + template.metadata.discovery_version
     )
-
-
-def run_identifier(run: RunId) -> identifier_pb2.RunIdentifier:
-    """A run on the wire."""
-    return run_to_pb(run)

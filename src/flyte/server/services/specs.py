@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import hashlib
+from typing import Any
 
 from flyteidl2.task import task_definition_pb2
 
@@ -10,13 +11,23 @@ from flyte.model.ids import Scope, TaskRef
 from flyte.model.retry import Backoff
 from flyte.server.engine.runs import TaskFacts
 from flyte.server.engine.transitions import backoff_to_text
-from flyte.server.services.common import body_digest, invalid
+from flyte.server.services.caller import invalid
+from flyte.server.services.times import span_of
 
 MOST_RETRIES = 1_000_000
 
 
-def task_facts(spec: task_definition_pb2.TaskSpec, scope: Scope) -> TaskFacts:
+def body_digest(message: Any) -> str:
+    """The digest under which a message is kept."""
+    return hashlib.sha256(message.SerializeToString(deterministic=True)).hexdigest()
+
+
+def task_facts(spec: task_definition_pb2.TaskSpec, scope: Scope, deployed: TaskRef | None = None) -> TaskFacts:
     """The facts that are kept in columns.
+
+    Args:
+        scope: Of the run; a specification that names no project is of this one.
+        deployed: What the task was deployed as, which counts for more than what its specification says.
 
     Raises:
         RpcError: The specification cannot be executed (`invalid_argument`).
@@ -34,7 +45,7 @@ def task_facts(spec: task_definition_pb2.TaskSpec, scope: Scope) -> TaskFacts:
         )
     where = Scope(identifier.project or scope.project, identifier.domain or scope.domain, identifier.org or scope.org)
     return TaskFacts(
-        ref=TaskRef(where, identifier.name, identifier.version),
+        ref=deployed or TaskRef(where, identifier.name, identifier.version),
         task_type=template.type,
         short_name=spec.short_name or identifier.name.rpartition(".")[2],
         environment=spec.environment.name,
@@ -50,6 +61,6 @@ def _backoff(spec: task_definition_pb2.TaskSpec) -> Backoff | None:
     retries = spec.task_template.metadata.retries
     if not retries.HasField("backoff"):
         return None
-    base: timedelta = retries.backoff.base.ToTimedelta()
-    cap: timedelta | None = retries.backoff.cap.ToTimedelta() if retries.backoff.HasField("cap") else None
+    base = span_of(retries.backoff.base, "back-off of the task")
+    cap = span_of(retries.backoff.cap, "longest back-off of the task") if retries.backoff.HasField("cap") else None
     return Backoff(base, retries.backoff.factor or 1.0, cap)

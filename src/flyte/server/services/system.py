@@ -16,7 +16,8 @@ from flyteidl2.cluster import payload_pb2
 from flyte.errors import RpcError
 from flyte.server.clock import Clock
 from flyte.server.engine.dispatch import InterpreterMissing
-from flyte.server.services.common import Caller, invalid, stamp
+from flyte.server.services.caller import Caller, invalid
+from flyte.server.services.times import stamp
 from flyte.server.settings import ServerSettings
 from flyte.server.store.port import Store
 from flyte.server.version import VERSION
@@ -40,12 +41,20 @@ class ClusterService:
         return payload_pb2.SelectClusterResponse()
 
 
+def user_name() -> str:
+    """The user whose backend this is."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())  # a user without an entry, as in many containers
+
+
 class IdentityService:
     """Who is asking: on one machine its user."""
 
     async def user_info(self, request: identity_pb2.UserInfoRequest, caller: Caller) -> identity_pb2.UserInfoResponse:
         """The user whose backend this is."""
-        name = getpass.getuser()
+        name = user_name()
         return identity_pb2.UserInfoResponse(subject=name, name=name, preferred_username=name)
 
 
@@ -71,7 +80,7 @@ class RegisteredInterpreters:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._probed: set[tuple[str, int]] = set()
+        self._probed: dict[tuple[str, int], tuple[str, str]] = {}
 
     async def resolve(self, image: str) -> str:
         """See `dispatch.Interpreters`. Any other image runs in the default interpreter (empty text)."""
@@ -96,12 +105,13 @@ class RegisteredInterpreters:
             RpcError: It may not or cannot be used (`failed_precondition`).
         """
         path = pathlib.Path(request.executable)
-        if not path.is_absolute() or "\0" in request.executable:
+        if not path.is_absolute() or not request.executable.isprintable():
             raise invalid("The interpreter must be named by its absolute path.")
         modified = await asyncio.to_thread(_usable, path)
         if (str(path), modified) not in self._probed:
-            await self._probe(path, request)
-            self._probed.add((str(path), modified))
+            self._probed[str(path), modified] = await self._probe(path)
+        if self._probed[str(path), modified] != (request.prefix, request.version):
+            raise RpcError(f"{path} is not what the request says of it.", code="failed_precondition")
         text = json.dumps([str(path), request.prefix, request.version, modified])
         digest = hashlib.sha256(text.encode()).hexdigest()[:32]
         await self._store.write(
@@ -116,29 +126,36 @@ class RegisteredInterpreters:
         )
         return LOCAL_IMAGE + digest
 
-    async def _probe(self, path: pathlib.Path, request: system_pb2.RegisterInterpreterRequest) -> None:
-        process = await asyncio.create_subprocess_exec(
-            str(path), "-I", "-c", _PROBE,
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env={"PATH": os.environ.get("PATH", os.defpath)}, cwd="/",
-        )  # fmt: skip
+    async def _probe(self, path: pathlib.Path) -> tuple[str, str]:
+        """The prefix and version of an interpreter that imports this version of flyte."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                str(path), "-I", "-c", _PROBE,
+                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+                env={"PATH": os.environ.get("PATH", os.defpath)}, cwd="/",
+            )  # fmt: skip
+        except OSError as e:
+            raise RpcError(f"{path} cannot be executed: {e.strerror}.", code="failed_precondition") from e
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
                 output, errors = await process.communicate()
         except TimeoutError as e:
             process.kill()
+            await process.wait()
             raise RpcError(f"{path} did not answer within {_PROBE_SECONDS} seconds.", code="failed_precondition") from e
         if process.returncode != 0:
             last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["no output"]
             raise RpcError(f"{path} cannot import flyte: {last[0][:300]}", code="failed_precondition")
-        prefix, version, flyte_version = json.loads(output)
+        try:
+            prefix, version, flyte_version = json.loads(output)
+        except (ValueError, TypeError) as e:
+            raise RpcError(f"{path} does not answer as an interpreter does.", code="failed_precondition") from e
         if flyte_version != VERSION:
             raise RpcError(
                 f"{path} has version {flyte_version} of flyte-py, and this backend is {VERSION}.",
                 code="failed_precondition",
             )
-        if (prefix, version) != (request.prefix, request.version):
-            raise RpcError(f"{path} is not what the request says of it.", code="failed_precondition")
+        return str(prefix), str(version)
 
 
 def _usable(path: pathlib.Path) -> int:
@@ -148,14 +165,14 @@ def _usable(path: pathlib.Path) -> int:
         RpcError: It is not there, or belongs to somebody else.
     """
     try:
-        stat = path.stat()
+        link, stat = path.lstat(), path.stat()
     except OSError as e:
         raise RpcError(f"There is no interpreter at {path}.", code="failed_precondition") from e
-    if stat.st_uid not in (os.getuid(), 0):
+    if not {link.st_uid, stat.st_uid} <= {os.getuid(), 0}:
         raise RpcError(f"{path} belongs to another user and is not run.", code="failed_precondition")
     if not os.access(path, os.X_OK) or not path.is_file():
         raise RpcError(f"{path} cannot be executed.", code="failed_precondition")
-    return stat.st_mtime_ns
+    return max(link.st_mtime_ns, stat.st_mtime_ns)
 
 
 class SystemService:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flyteidl2.task import task_definition_pb2, task_service_pb2
 
 from flyte.errors import RpcError
 from flyte.server.clock import Clock
 from flyte.server.engine.runs import require_project
-from flyte.server.services.common import Caller, body_digest, invalid, not_found, page_token, stamp
-from flyte.server.services.lists import conditions_of, cut, sorting_of, time_value, window_of
-from flyte.server.services.specs import task_facts
-from flyte.server.store.listing import Column, build
+from flyte.server.services.caller import Caller, invalid, not_found
+from flyte.server.services.lists import conditions_of, cut, page_of, sorting_of, time_value
+from flyte.server.services.specs import body_digest, task_facts
+from flyte.server.services.times import stamp
+from flyte.server.store.listing import Column, Listing, build
 from flyte.server.store.port import Row, Store, Transaction
 from flyte.wire.ids import scope_from_pb, task_from_pb
 
@@ -23,9 +26,11 @@ _COLUMNS = {
     "created_at": Column("tasks.deployed_at", time_value),
     "deployed_at": Column("tasks.deployed_at", time_value),
 }
+_LISTING = Listing("tasks.*", "tasks", _COLUMNS.get, "tasks.id")
 _NEWEST = (
     "tasks.id = (SELECT newest.id FROM tasks AS newest WHERE newest.project = tasks.project AND "
-    "newest.domain = tasks.domain AND newest.name = tasks.name ORDER BY newest.deployed_at DESC, newest.id DESC LIMIT 1)"
+    "newest.domain = tasks.domain AND newest.name = tasks.name "
+    "ORDER BY newest.deployed_at DESC, newest.id DESC LIMIT 1)"
 )
 
 
@@ -46,7 +51,7 @@ class TaskService:
                 code="unimplemented",
             )
         task = task_from_pb(request.task_id)
-        facts = task_facts(request.spec, task.scope)
+        facts = task_facts(request.spec, task.scope, task)
         digest = body_digest(request.spec)
 
         async def transaction(tx: Transaction) -> None:
@@ -105,7 +110,8 @@ class TaskService:
         )
         if row is None:
             raise not_found(
-                f"Task {task.name} is not deployed in version {task.version} in {task.scope.project}/{task.scope.domain}."
+                f"Task {task.name} is not deployed in version {task.version} in "
+                f"{task.scope.project}/{task.scope.domain}."
             )
         details = task_definition_pb2.TaskDetails(
             task_id=_identifier(row),
@@ -118,7 +124,8 @@ class TaskService:
         self, request: task_service_pb2.ListTasksRequest, caller: Caller
     ) -> task_service_pb2.ListTasksResponse:
         """A page of tasks, each in its newest version unless a version is asked for."""
-        where, values = [], {}
+        where: list[str] = []
+        values: dict[str, Any] = {}
         if request.WhichOneof("scope_by") == "project_id":
             scope = scope_from_pb(request.project_id)
             where += ["tasks.project = :project", "tasks.domain = :domain"]
@@ -130,16 +137,13 @@ class TaskService:
         conditions = conditions_of(request.request)
         if not any(condition.field == "version" for condition in conditions):
             where.append(_NEWEST)
-        limit, offset = window_of(request.request)
-        sql, bound = build(
-            "SELECT tasks.* FROM tasks", where, values, conditions, _COLUMNS.get,
-            sorting_of(request.request, "created_at"), limit, offset, "tasks.id",
-        )  # fmt: skip
-        rows = await self._store.read(lambda tx: tx.select(sql, bound))
-        rows, following = cut(rows, limit, offset)
+        page = page_of(request.request)
+        sorting = sorting_of(request.request, "created_at")
+        sql, bound = build(self._store.dialect, _LISTING, where, values, conditions, sorting, page)
+        rows, token = cut(await self._store.read(lambda tx: tx.select(sql, bound)), page)
         return task_service_pb2.ListTasksResponse(
             tasks=[task_definition_pb2.Task(task_id=_identifier(row), metadata=_metadata(row)) for row in rows],
-            token=page_token(following) if following else "",
+            token=token,
         )
 
     async def list_versions(
@@ -151,30 +155,24 @@ class TaskService:
             raise invalid("The request names no task.")
         where = ["tasks.project = :project", "tasks.domain = :domain", "tasks.name = :task"]
         values = {"project": name.project, "domain": name.domain, "task": name.name}
-        limit, offset = window_of(request.request)
-        sql, bound = build(
-            "SELECT tasks.* FROM tasks", where, values, conditions_of(request.request), _COLUMNS.get,
-            sorting_of(request.request, "created_at"), limit, offset, "tasks.id",
-        )  # fmt: skip
-        rows = await self._store.read(lambda tx: tx.select(sql, bound))
-        rows, following = cut(rows, limit, offset)
+        page, conditions = page_of(request.request), conditions_of(request.request)
+        sorting = sorting_of(request.request, "created_at")
+        sql, bound = build(self._store.dialect, _LISTING, where, values, conditions, sorting, page)
+        rows, token = cut(await self._store.read(lambda tx: tx.select(sql, bound)), page)
         version = task_service_pb2.ListVersionsResponse.VersionResponse
         return task_service_pb2.ListVersionsResponse(
             versions=[version(version=row["version"], deployed_at=stamp(row["deployed_at"])) for row in rows],
-            token=page_token(following) if following else "",
+            token=token,
         )
 
 
 def _difference(known: bytes, spec: task_definition_pb2.TaskSpec) -> str:
     """The first part of a specification that is not as it was."""
     before = task_definition_pb2.TaskSpec.FromString(known)
-    for message, other, prefix in (
-        (before.task_template, spec.task_template, ""),
-        (before, spec, ""),
-    ):
+    for message, other in ((before.task_template, spec.task_template), (before, spec)):
         for field in message.DESCRIPTOR.fields:
-            if field.name != "task_template" and getattr(message, field.name) != getattr(other, field.name):
-                return f"{prefix}{field.name}"
+            if getattr(message, field.name) != getattr(other, field.name) and field.name != "task_template":
+                return str(field.name)
     return "the specification"
 
 

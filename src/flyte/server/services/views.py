@@ -11,7 +11,7 @@ from flyteidl2.task import common_pb2, task_definition_pb2
 from flyteidl2.workflow import run_definition_pb2, state_service_pb2
 
 from flyte.model.phase import ActionPhase
-from flyte.server.services.common import stamp
+from flyte.server.services.times import stamp
 from flyte.server.store.port import Row
 from flyte.wire.phases import phase_to_pb
 

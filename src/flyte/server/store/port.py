@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from flyte.errors import FlyteError
+from flyte.server.store.listing import Dialect
 
 T = TypeVar("T")
 
@@ -65,7 +66,13 @@ class Subscription(Protocol):
 
 
 class Store(Protocol):
-    """Transactions and their wake-ups. Safe to use from any task of the event loop."""
+    """Transactions and their wake-ups. Safe to use from any task of the event loop.
+
+    Attributes:
+        dialect: In which SQL `listing.py` is to speak.
+    """
+
+    dialect: Dialect
 
     async def write(self, transaction: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run a transaction that may write, and answer after its commit is on disk.
@@ -73,7 +80,8 @@ class Store(Protocol):
         An exception of the transaction undoes it alone and is raised here.
 
         Raises:
-            StoreUnavailable: The commit failed; nothing of it was kept.
+            StoreUnavailable: The commit failed, or the store is closed; nothing of it was kept.
+            StoreCorrupt: The database is damaged.
         """
         ...
 
@@ -81,7 +89,8 @@ class Store(Protocol):
         """Run a transaction that only reads, on one consistent state of the database.
 
         Raises:
-            StoreUnavailable: The database could not be reached.
+            StoreUnavailable: The database could not be reached, or the store is closed.
+            StoreCorrupt: The database is damaged.
         """
         ...
 

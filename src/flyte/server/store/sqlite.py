@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from flyte.server.store.feed import Hub, Listener
+from flyte.server.store.listing import Dialect
 from flyte.server.store.port import Row, StoreCorrupt, StoreUnavailable, Transaction
 from flyte.server.store.queries import queries, schema
 
@@ -31,6 +32,12 @@ LARGEST_GROUP = 512
 """How many transactions share a commit at most."""
 _READERS = 2
 _CACHED_STATEMENTS = 512
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_FATAL = _DAMAGED | {
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL,
+}  # fmt: skip
+"""Errors of the database; any other error is one of the transaction, which then fails alone."""
 
 
 def _connect(path: pathlib.Path, *, read_only: bool) -> sqlite3.Connection:
@@ -38,14 +45,29 @@ def _connect(path: pathlib.Path, *, read_only: bool) -> sqlite3.Connection:
         path, isolation_level=None, check_same_thread=False, cached_statements=_CACHED_STATEMENTS
     )
     connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA busy_timeout=10000")
-    connection.execute("PRAGMA foreign_keys=ON")
-    if read_only:
-        connection.execute("PRAGMA query_only=ON")
-    else:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
+    try:
+        connection.execute("PRAGMA busy_timeout=10000")
+        connection.execute("PRAGMA foreign_keys=ON")
+        if read_only:
+            connection.execute("PRAGMA query_only=ON")
+        else:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    return (getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_ERROR) & 0xFF
+
+
+def _failure(path: pathlib.Path, error: sqlite3.Error, verb: str) -> StoreUnavailable | StoreCorrupt:
+    """An error of the database in the port's terms."""
+    if _primary_code(error) in _DAMAGED:
+        return StoreCorrupt(f"The database {path} is damaged: {error}.")
+    return StoreUnavailable(f"The database {path} cannot be {verb}: {error}.")
 
 
 class _SqliteTransaction:
@@ -83,6 +105,7 @@ def _run_to_end(transaction: Callable[[Transaction], Awaitable[T]], handle: _Sql
     except StopIteration as done:
         result: T = done.value
         return result
+    stepper.close()
     raise AssertionError("A transaction waited for something other than the database.")
 
 
@@ -97,6 +120,8 @@ class _Work:
 class SqliteStore:
     """See `port.Store`. Make one with `open_sqlite`."""
 
+    dialect: Dialect = "sqlite"
+
     def __init__(self, path: pathlib.Path, loop: asyncio.AbstractEventLoop) -> None:
         self._path = path
         self._loop = loop
@@ -106,17 +131,24 @@ class SqliteStore:
         self._writer = _connect(path, read_only=False)
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
+        self._is_closed = False
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="flyte-read")
         self._thread = threading.Thread(target=self._write_in_groups, name="flyte-write", daemon=True)
         self._thread.start()
 
     async def write(self, transaction: Callable[[Transaction], Awaitable[T]]) -> T:
+        self._refuse_if_closed()
         done: asyncio.Future[T] = self._loop.create_future()
         self._inbox.put(_Work(transaction, done))
         return await done
 
     async def read(self, transaction: Callable[[Transaction], Awaitable[T]]) -> T:
+        self._refuse_if_closed()
         return await self._loop.run_in_executor(self._readers, self._read, transaction)
+
+    def _refuse_if_closed(self) -> None:
+        if self._is_closed:
+            raise StoreUnavailable(f"The database {self._path} is closed: the backend is being stopped.")
 
     def subscribe(self, *topics: str) -> Listener:
         return self._hub.subscribe(*topics)
@@ -126,25 +158,31 @@ class SqliteStore:
         self._hub.publish((topic,))
 
     async def close(self) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
         self._inbox.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
-        self._readers.shutdown(wait=True)
+        await self._loop.run_in_executor(None, self._readers.shutdown)
         for connection in (self._writer, *self._opened):
             connection.close()
 
     def _read(self, transaction: Callable[[Transaction], Awaitable[T]]) -> T:
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = _connect(self._path, read_only=True)
-            self._opened.append(connection)
         try:
+            connection = getattr(self._local, "connection", None)
+            if connection is None:
+                connection = self._local.connection = _connect(self._path, read_only=True)
+                self._opened.append(connection)
             connection.execute("BEGIN")
             try:
                 return _run_to_end(transaction, _SqliteTransaction(connection, self._named))
             finally:
-                connection.execute("ROLLBACK")
-        except sqlite3.OperationalError as e:
-            raise StoreUnavailable(f"The database {self._path} cannot be read: {e}.") from e
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+        except sqlite3.Error as e:
+            if _primary_code(e) in _FATAL - {sqlite3.SQLITE_READONLY}:  # a reader that writes is wrong by itself
+                raise _failure(self._path, e, "read") from e
+            raise
 
     def _write_in_groups(self) -> None:
         for group in self._groups():
@@ -159,7 +197,7 @@ class SqliteStore:
                 self._undo()
                 log.exception("a commit failed")
                 for work in group:
-                    work.error = StoreUnavailable(f"The database {self._path} cannot be written: {e}.")
+                    work.error = _failure(self._path, e, "written")
             self._loop.call_soon_threadsafe(self._deliver, group, topics)
 
     def _groups(self) -> Iterator[list[_Work]]:
@@ -185,10 +223,10 @@ class SqliteStore:
         self._writer.execute("SAVEPOINT one")
         try:
             work.result = _run_to_end(work.transaction, handle)
-        except sqlite3.OperationalError:
-            raise  # the disk is full or broken: the whole group fails
-        except Exception as e:  # noqa: BLE001  handed to the caller, who waits for it
-            work.error = e
+        except Exception as e:
+            if isinstance(e, sqlite3.Error) and _primary_code(e) in _FATAL:
+                raise  # the disk is full or broken: the whole group fails
+            work.error = e  # handed to the caller, who waits for it
             self._writer.execute("ROLLBACK TO one")
             self._writer.execute("RELEASE one")
             return set()
@@ -218,24 +256,28 @@ async def open_sqlite(path: pathlib.Path) -> SqliteStore:
     """
     loop = asyncio.get_running_loop()
 
-    def prepare() -> None:
-        try:
-            connection = _connect(path, read_only=False)
-        except sqlite3.DatabaseError as e:
-            raise StoreCorrupt(f"{path} cannot be opened as a database: {e}.") from e
-        try:
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                connection.executescript(f"BEGIN; {schema('sqlite')}; PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
-            elif version > SCHEMA_VERSION:
-                raise StoreCorrupt(
-                    f"{path} was made by a newer version (schema {version}; this version knows {SCHEMA_VERSION}). "
-                    "Install that version, or use another data folder."
-                )
-        except sqlite3.DatabaseError as e:
-            raise StoreCorrupt(f"{path} is damaged: {e}.") from e
-        finally:
-            connection.close()
-
-    await loop.run_in_executor(None, prepare)
+    await loop.run_in_executor(None, _prepare, path)
     return SqliteStore(path, loop)
+
+
+def _prepare(path: pathlib.Path) -> None:
+    try:
+        connection = _connect(path, read_only=False)
+    except sqlite3.DatabaseError as e:
+        raise StoreCorrupt(f"{path} cannot be opened as a database: {e}.") from e
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+        if version == 0 and tables:
+            raise StoreCorrupt(f"{path} is the database of another program. Use another data folder.")
+        if version == 0:
+            connection.executescript(f"BEGIN; {schema('sqlite')}; PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+        elif version > SCHEMA_VERSION:
+            raise StoreCorrupt(
+                f"{path} was made by a newer version (schema {version}; this version knows {SCHEMA_VERSION}). "
+                "Install that version, or use another data folder."
+            )
+    except sqlite3.DatabaseError as e:
+        raise StoreCorrupt(f"{path} is damaged: {e}.") from e
+    finally:
+        connection.close()
