@@ -17,3 +17,16 @@ def __getattr__(name):
 def __dir__():
     __import__("flyte.surface")
     return sys.modules["flyte.surface"].names(__name__)
+
+
+class _NotBuilt:
+    """The last finder: explains `import flyte.report` where nothing else found it."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.startswith("flyte."):
+            __import__("flyte.surface")
+            sys.modules["flyte.surface"].refuse_module(name)
+
+
+sys.meta_path.append(_NotBuilt)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 from flyte.authoring.docstring import Docstring
 from flyte.model.bundle import CodeBundle
 from flyte.model.context import (
@@ -38,3 +41,9 @@ __all__ = [
     "generate_random_name",
     "is_clustered_worker_env",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    from flyte import surface
+
+    return surface.resolve(sys.modules[__name__], name, sys._getframe(1))

@@ -13,6 +13,7 @@ import struct
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 from flyte.errors import BackendUnreachable, RpcError
@@ -75,15 +76,20 @@ class ConnectTransport:
     """
 
     def __init__(self, address: Address, headers: Callable[[], dict[str, str]] = dict, retries: int = 3) -> None:
-        from pyqwest import Client, HTTPTransport
-
         self._base = address.base.rstrip("/")
+        self._ca_cert = address.ca_cert
         self._headers = headers
         self._retries = retries
-        self._client = Client(
+
+    @cached_property
+    def _client(self) -> Any:
+        """The HTTP client, made when it is first needed: a task without children never needs one."""
+        from pyqwest import Client, HTTPTransport
+
+        return Client(
             HTTPTransport(
-                tls_ca_cert=address.ca_cert,
-                tls_include_system_certs=True,
+                tls_ca_cert=self._ca_cert,
+                tls_include_system_certs=self._base.startswith("https:"),
                 enable_otel=False,
                 pool_max_idle_per_host=64,
             )

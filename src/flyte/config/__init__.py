@@ -1,13 +1,16 @@
 """Configuration files, environment variables and arguments → one frozen settings object."""
 
+import sys
 from typing import Any
-
-_PUBLIC = ("Config", "auto", "get_config_file", "set_if_exists")
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        from flyte.config import settings
+    from flyte import surface
 
-        return getattr(settings, name)
-    raise AttributeError(f"module 'flyte.config' has no attribute {name!r}")
+    return surface.resolve(sys.modules[__name__], name, sys._getframe(1))
+
+
+def __dir__() -> list[str]:
+    from flyte import surface
+
+    return surface.names(__name__)

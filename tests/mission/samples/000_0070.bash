@@ -1,0 +1,1 @@
+python my_example.py

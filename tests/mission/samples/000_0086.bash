@@ -1,0 +1,1 @@
+flyte run my_example.py my_task --name "World"

@@ -1,0 +1,1 @@
+flyte run deployed-task my_env.my_task --name "World"

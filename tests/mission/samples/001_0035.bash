@@ -1,0 +1,1 @@
+flyte deploy my_example.py env

@@ -1,0 +1,1 @@
+flyte run --local workflows/data_pipeline.py process_data --input_path "/data/raw" --batch_size 100

@@ -1,0 +1,1 @@
+flyte deploy --all my_example.py

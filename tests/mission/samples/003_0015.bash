@@ -1,0 +1,1 @@
+flyte deploy --recursive ./directory

@@ -1,0 +1,1 @@
+flyte deploy --recursive --copy-style loaded_modules ./project
