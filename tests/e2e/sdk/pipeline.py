@@ -139,3 +139,16 @@ async def calls_deployed() -> list[int]:
 @env.task
 async def calls_deployed_by_position() -> int:
     return await elsewhere(1)
+
+
+@env.task
+async def nested(depth: int, width: int) -> int:
+    """How many actions there are below, and this one."""
+    if depth == 0:
+        return 1
+    return 1 + sum(await asyncio.gather(*[nested(depth - 1, width) for _ in range(width)]))
+
+
+@env.task
+def nested_sync(depth: int) -> int:
+    return 1 if depth == 0 else 1 + nested_sync(depth - 1)

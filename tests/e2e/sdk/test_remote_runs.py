@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import pathlib
-import sys
 import time
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,17 +13,6 @@ import flyte.errors
 import flyte.remote
 
 HERE = pathlib.Path(__file__).parent
-
-
-@pytest.fixture(scope="module")
-def pipeline() -> ModuleType:
-    """The user's program, imported as its own module."""
-    spec = importlib.util.spec_from_file_location("pipeline", HERE / "pipeline.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["pipeline"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(autouse=True)
