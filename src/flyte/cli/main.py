@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import bdb
 import logging
 import os
 import sys
@@ -114,6 +115,9 @@ def main(argv: list[str] | None = None) -> NoReturn:
         # Whoever read our output is gone. Python would complain once more when it flushes stdout at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = FAILED
+    except bdb.BdbQuit:
+        print("Interrupted.", file=sys.stderr)
+        code = INTERRUPTED
     except Exception as e:  # noqa: BLE001  an edge: nobody sees a raw traceback
         _show_traceback()
         sentence = f"Error: flyte itself failed: {type(e).__name__}: {e}"

@@ -19,7 +19,7 @@ from flyte.errors import FeatureNotAvailable, InvalidValue, RpcError
 from flyte.launch.plan import tasks_of
 from flyte.model.bundle import CodeBundle
 from flyte.model.ids import Scope
-from flyte.model.image import Image, default_image_uri
+from flyte.model.image import Image, default_image_uri, is_default_image
 from flyte.wire.services import method
 
 _UPLOAD_LIFE_SECONDS = 900
@@ -83,11 +83,6 @@ def sys_path_of(root: pathlib.Path) -> str:
             relative = folder.relative_to(root).as_posix()
             found.append(f"./{relative}")
     return ":".join(found)
-
-
-def is_default_image(image: str | Image | None) -> bool:
-    """True for an image that nobody chose."""
-    return image == "auto" or image == default_image_uri()
 
 
 async def resolve_images(plan: Sequence[Environment], session: Session) -> dict[str, str]:
@@ -164,8 +159,7 @@ async def pack(
         return Packed(None, version, images, sys_path)
     archive = archive_of(plan, session.root_dir)
     if copy_bundle_to is not None:
-        copy_bundle_to.mkdir(parents=True, exist_ok=True)
-        (copy_bundle_to / archive.name).write_bytes(archive.data)
+        _keep(archive, copy_bundle_to)
     uri = f"file:///dry-run/{archive.name}"
     if upload:
         assert session.transport is not None
@@ -174,6 +168,11 @@ async def pack(
         )
     bundle = CodeBundle(computed_version=archive.digest, tgz=uri, files=list(archive.files))
     return Packed(bundle, version or archive.digest, images, sys_path)
+
+
+def _keep(archive: Archive, folder: pathlib.Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / archive.name).write_bytes(archive.data)
 
 
 def deploy_version(packed: Packed, specs: Sequence[bytes]) -> str:

@@ -24,7 +24,6 @@ from flyte.model.task import SDK_COMPATIBLE_VERSION
 Architecture: TypeAlias = Literal["linux/amd64", "linux/arm64"]
 Platforms: TypeAlias = Architecture | tuple[Architecture, ...] | None
 
-_BOTH: tuple[Architecture, ...] = ("linux/amd64", "linux/arm64")
 _MADE_BY_A_CONSTRUCTOR = "made"
 
 
@@ -147,7 +146,7 @@ class Image(Layering):
             base_image=requirement.image_address(base),
             registry=registry,
             name=name or "flyte",
-            platform=_platforms(platform, _BOTH),
+            platform=_platforms(platform, get_args(Architecture)),
             python_version=python,
             extendable=True,
             _is_cloned=bool(registry or name),
@@ -350,3 +349,11 @@ class Image(Layering):
                 "leave image='auto', or name a finished image: Image.from_base('registry/name:tag')."
             )
         return self.uri
+
+
+def is_default_image(image: str | Image | None) -> bool:
+    """True for an image that nobody chose: `"auto"`, or the default one without any layer."""
+    default = default_image_uri()
+    if isinstance(image, Image):
+        return not image.needs_build and image.base_image == default
+    return image in ("auto", default)

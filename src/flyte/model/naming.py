@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -27,13 +28,15 @@ def child_name(parent: str, inputs_hash: str, identity: str, sequence: int, grou
 
 
 class CallCounter:
-    """Sequence numbers for equal calls within one attempt of a parent."""
+    """Sequence numbers for equal calls within one attempt of a parent. Threads of the parent may share it."""
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
+        self._lock = threading.Lock()
 
     def next(self, call_key: str) -> int:
         """The next number for a call key; the first is 1."""
-        count = self._counts.get(call_key, 0) + 1
-        self._counts[call_key] = count
+        with self._lock:
+            count = self._counts.get(call_key, 0) + 1
+            self._counts[call_key] = count
         return count

@@ -33,6 +33,7 @@ from flyte.errors import (
 )
 from flyte.model.context import TaskContext
 from flyte.model.ids import ActionRef, TaskRef
+from flyte.model.image import is_default_image
 from flyte.model.interface import NativeInterface
 from flyte.model.naming import child_name
 from flyte.model.phase import ActionPhase
@@ -237,7 +238,7 @@ class RemoteController:
         environment = task.parent_env_name or ""
         if environment in self._images:
             return self._images[environment]
-        if _is_default(task):
+        if is_default_image(task.image):
             # A child with the default image runs in the interpreter that the run was submitted from.
             for uri in self._images.values():
                 if uri.startswith("env://local-"):
@@ -360,12 +361,6 @@ def _failure(name: str, phase: ActionPhase, update: Any) -> BaseRuntimeError:
     if update.HasField("error"):
         return error_from_pb(update.error)
     return from_code("Unknown", error_kind(0), f"{name} failed, and the backend does not say why.")
-
-
-def _is_default(task: TaskTemplate[..., Any]) -> bool:
-    from flyte.model.image import default_image_uri
-
-    return task.image in ("auto", default_image_uri())
 
 
 def _context() -> TaskContext:

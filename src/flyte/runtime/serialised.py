@@ -11,6 +11,7 @@ from flyte.authoring.task import TaskTemplate
 from flyte.errors import FeatureNotAvailable, InvalidValue
 from flyte.model.cache import as_cache
 from flyte.model.image import Image
+from flyte.model.pod import PodTemplate
 from flyte.model.retry import as_retry_strategy
 from flyte.model.secret import as_secrets
 from flyte.model.task import Placement, TaskDefinition
@@ -31,8 +32,8 @@ def module_of(task: TaskTemplate[..., Any], root: pathlib.Path) -> tuple[str, st
     name = func.__name__
     if "<locals>" in func.__qualname__:
         raise InvalidValue(
-            f"Task {task.name} is defined inside {func.__qualname__.split('.<locals>')[0]}(), where a task process cannot "
-            "find it. Define it at module level."
+            f"Task {task.name} is defined inside {func.__qualname__.split('.<locals>')[0]}(), where a task process "
+            "cannot find it. Define it at module level."
         )
     return _module_name(pathlib.Path(file), root, func.__module__), name
 
@@ -83,7 +84,13 @@ def definition_of(
     module, variable = (None, None) if pickled else module_of(task, placement.root_dir or pathlib.Path.cwd())
     if task.triggers:
         raise FeatureNotAvailable(
-            f"Task {task.name} has triggers, which are not available yet (docs/compatibility.md). Remove them to deploy."
+            f"Task {task.name} has triggers, which are not available yet (docs/compatibility.md). "
+            "Remove them to deploy."
+        )
+    if isinstance(task.pod_template, PodTemplate):
+        raise FeatureNotAvailable(
+            f"Task {task.name} has a PodTemplate object, which comes with the Kubernetes executor "
+            "(docs/compatibility.md). Name a template of the cluster, or remove it."
         )
     parent = task.parent_env() if task.parent_env is not None else None
     return TaskDefinition(
@@ -112,9 +119,17 @@ def definition_of(
         produces_artifacts=task.produces_artifacts,
         queue=task.queue,
         max_inline_io_bytes=task.max_inline_io_bytes,
-        description=docstring.short_description if docstring is not None else None,
+        description=_description(task),
         long_description=docstring.long_description if docstring is not None else None,
         source_link=source_link(task, placement.repository),
         module=module,
         variable=variable,
     )
+
+
+def _description(task: TaskTemplate[..., Any]) -> str | None:
+    """What the task says of itself: its `docs`, else the summary of its docstring."""
+    if task.docs is not None:
+        return task.docs.description
+    docstring = task.interface.docstring
+    return docstring.short_description if docstring is not None else None

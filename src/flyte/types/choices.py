@@ -41,7 +41,8 @@ class EnumMember(Transformer):
     def literal_type(self, t: Any) -> types_pb2.LiteralType:
         if issubclass(t, enum.Flag) or not all(isinstance(member.value, str | int) for member in t):
             raise TypeTransformerFailedError(
-                f"Enum {t.__name__} cannot be an input or output: its values must be text or whole numbers, and no flags."
+                f"Enum {t.__name__} cannot be an input or output: its values must be text or whole numbers, "
+                "and no flags."
             )
         return _enum_type(list(t.__members__))
 

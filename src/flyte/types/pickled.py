@@ -103,7 +103,7 @@ class Pickled(Transformer):
             ) from e
 
     def matches(self, value: Any, t: Any) -> bool:
-        return isinstance(t, type) and isinstance(value, t)
+        return t is not Any and isinstance(t, type) and isinstance(value, t)
 
     def guess(self, literal_type: types_pb2.LiteralType) -> Any:
         if literal_type.structure.tag == self.tag or "python_class_name" in literal_type.metadata.fields:

@@ -184,7 +184,7 @@ def _dataclass_schema(t: Any) -> dict[str, Any] | None:
 
     try:
         return dict(build_json_schema(t).to_dict())
-    except Exception as e:
+    except Exception as e:  # noqa: BLE001  a schema is for forms; the value travels without one
         log.warning("Dataclass %s has a field that cannot be described, so forms cannot show it: %s", type_name(t), e)
         return None
 
@@ -355,7 +355,7 @@ class TypedDictValue(Transformer):
         if not isinstance(value, dict):
             raise wrong_type(value, t)
         unknown = sorted(map(str, set(value) - set(t.__annotations__)))
-        missing = sorted(set(t.__required_keys__) - set(value))
+        missing = sorted(set(t.__annotations__) - _optional_keys(t) - set(value))
         if unknown or missing:
             problem = f"unknown keys {unknown}" if unknown else f"missing keys {missing}"
             raise wrong_type(value, t, f"It has {problem}.")
@@ -368,10 +368,12 @@ class TypedDictValue(Transformer):
     def decode(self, literal: literals_pb2.Literal, t: Any, conversion: Conversion) -> Any:
         model = _MODEL.decode(literal, _fields_model(t, f"TypedDictWrapper_{t.__name__}"), conversion)
         values = {name: getattr(model, name) for name in t.__annotations__}
-        return {name: value for name, value in values.items() if name in t.__required_keys__ or value is not None}
+        optional = _optional_keys(t)
+        return {name: value for name, value in values.items() if name not in optional or value is not None}
 
     def matches(self, value: Any, t: Any) -> bool:
-        return isinstance(value, dict) and set(t.__required_keys__) <= set(value) <= set(t.__annotations__)
+        known = set(t.__annotations__)
+        return isinstance(value, dict) and known - _optional_keys(t) <= set(value) <= known
 
 
 _MODEL = PydanticModel()
@@ -392,10 +394,10 @@ def _fields_model(t: Any, name: str) -> Any:
     import pydantic
 
     hints = typing.get_type_hints(t, include_extras=False)
-    optional: frozenset[str] = getattr(t, "__optional_keys__", frozenset())
+    optional = _optional_keys(t) if is_typed_dict(t) else frozenset()
     fields: dict[str, Any] = {
-        key: (typing.Optional[hint], None) if key in optional else (hint, ...)
-        for key, hint in hints.items()  # noqa: UP045
+        key: (typing.Optional[hint], None) if key in optional else (hint, ...)  # noqa: UP045  a value, not a hint
+        for key, hint in hints.items()
     }
     return pydantic.create_model(name, **fields)
 
@@ -415,6 +417,20 @@ def _described_model(t: Any, name: str) -> Any:
         for key, hint in hints.items()
     }
     return pydantic.create_model(name, **fields)
+
+
+@lru_cache(maxsize=1024)
+def _optional_keys(t: Any) -> frozenset[str]:
+    """The keys of a TypedDict that may be absent.
+
+    Its own `__optional_keys__` is wrong where `from __future__ import annotations` hides `NotRequired` and `Required`.
+    """
+    marks = {key: typing.get_origin(hint) for key, hint in typing.get_type_hints(t, include_extras=True).items()}
+    return frozenset(
+        key
+        for key, mark in marks.items()
+        if mark is typing.NotRequired or (mark is not typing.Required and key in t.__optional_keys__)
+    )
 
 
 def is_typed_dict(t: Any) -> bool:

@@ -20,7 +20,7 @@ def error_document(error: BaseException, message: str | None = None) -> executio
         code, kind = error.code, "user"
     else:
         code, kind = type(error).__name__, "user"
-    final = isinstance(error, errors.NonRecoverableError)
+    final = isinstance(error, errors.NonRecoverableError | errors.RuntimeDataValidationError)
     container = execution_pb2.ContainerError
     return execution_pb2.ErrorDocument(
         error=execution_pb2.ContainerError(

@@ -109,7 +109,7 @@ def test_stopping_right_after_the_start_leaves_nothing_behind(home: pathlib.Path
 
 def test_reading_commands_do_not_start_a_backend(home: pathlib.Path) -> None:
     listed = flyte(home, "get", "run")
-    assert listed.returncode == 1
+    assert listed.returncode == 5
     assert "flyte start backend --detach" in listed.stderr
     assert not (home / "backend/backend.json").exists()
 

@@ -88,12 +88,14 @@ class Dispatcher:
         self._interpreters = interpreters
         self._clock = clock
         self._endpoint = endpoint
+        self._address = ""
         self._tokens: dict[AttemptKey, str] = {}
         self._preparing: set[AttemptKey] = set()
 
     async def run(self) -> None:
         """Dispatch for ever: woken by the queue, by freed places and by back-offs that are over."""
         queue = self._store.subscribe(QUEUE)
+        self._address = self._endpoint()  # while the control plane is stopped it has none any more
         try:
             while True:
                 while await patiently(self.step):
@@ -188,7 +190,9 @@ class Dispatcher:
                 log.exception("attempt %s cannot be prepared", key)
             await self._refuse(action_id, key, e)
             return
-        await self._executor.start(_order(command, key, self._tokens[key], interpreter))
+        token = self._tokens.get(key)
+        if token is not None:  # else it ended in the meantime
+            await self._executor.start(_order(command, key, token, interpreter))
 
     def _place(self, row: Row, key: AttemptKey) -> AttemptPlace:
         return AttemptPlace(
@@ -201,13 +205,15 @@ class Dispatcher:
             input_uri=row["input_uri"],
             run_output_base=row["output_base"],
             run_start_time=moment(row["start_time"]),
-            endpoint=self._endpoint(),
+            endpoint=self._address or self._endpoint(),
         )
 
     async def _refuse(self, action_id: int, key: AttemptKey, error: Exception) -> None:
-        code = error.code if isinstance(error, FlyteError) else "InternalError"
-        message = str(error) or type(error).__name__
-        failure = Failure(code=code, message=message, kind="user", recoverable=False)
+        if isinstance(error, FlyteError):
+            failure = Failure(error.code, str(error), "user", recoverable=False)
+        else:
+            reason = f"The attempt could not be prepared: {type(error).__name__}: {error}"
+            failure = Failure("InternalError", reason, "system")
 
         async def transaction(tx: Transaction) -> None:
             await apply(tx, action_id, Failed(key.epoch, failure), self._clock(), Effects())
