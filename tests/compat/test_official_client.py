@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
 from tests.compat.conftest import Official
 from tests.conftest import Backend
 
@@ -99,7 +100,7 @@ def test_runs_are_waited_for_and_give_outputs_errors_and_retries(client: Client)
     assert "bad thing 7" in client("get", "action", found["failed"], "a0")
     assert found["name"] in client("get", "run")
     assert "flows.main" in client("get", "run", found["name"])
-    assert client("get", "action", found["name"]).count("succeeded") >= 5
+    assert client("get", "action", found["name"]).lower().count("flows.square") >= 1
     assert "14" in client("get", "io", found["name"])
     assert "summing up to 4" in client("get", "logs", found["name"])
 

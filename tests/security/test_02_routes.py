@@ -45,7 +45,7 @@ async def control_plane(data: pathlib.Path) -> AsyncIterator[ControlPlane]:
 async def ask(plane: ControlPlane, method: str, path: str, **headers: str) -> int:
     """The status of a request that is given to the application itself."""
     statuses: list[int] = []
-    given = {"host": "localhost:30080", "content-type": "application/proto", **headers}
+    given = {"host": "localhost:30080", "content_type": "application/proto", **headers}
     scope = {
         "type": "http", "method": method, "path": path, "root_path": "", "query_string": b"", "scheme": "http",
         "http_version": "1.1", "client": ("127.0.0.1", 1), "extensions": {},

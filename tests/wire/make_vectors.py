@@ -3,8 +3,8 @@
     python tests/wire/make_vectors.py PYTHON_OF_THE_OFFICIAL_ENVIRONMENT
 
 The official client submits `programs/vectors.py` of the compatibility suite to a recorder, then the official `a0`
-executes it: what it enqueues are the vectors. The digests of function bodies differ between minor versions of Python, so vectors are kept by the
-minor that made them; other minors' stay in the file.
+executes it: what it enqueues are the vectors. The digests of function bodies differ between minor versions of Python,
+so vectors are kept by the minor that made them; other minors' stay in the file.
 """
 
 from __future__ import annotations

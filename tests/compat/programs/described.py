@@ -1,4 +1,4 @@
-"""Docstrings and documentation."""
+"""Docstrings in several styles, and descriptions of environments."""
 
 import flyte
 
@@ -55,15 +55,6 @@ def numpy_style(x: int) -> float:
         The half.
     """
     return x / 2
-
-
-@env.task(docs=flyte.Documentation(description="Given by hand."))
-async def by_hand(x: int) -> int:
-    """Not this one.
-
-    Nor this.
-    """
-    return x
 
 
 @env.task

@@ -3,7 +3,7 @@
 import datetime
 import enum
 from dataclasses import dataclass, field
-from typing import Dict, List, Literal, NamedTuple, Optional, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Tuple, Union
 
 import flyte
 from pydantic import BaseModel
@@ -51,7 +51,6 @@ class Values(NamedTuple):
     shape: Shape
     model: Model
     color: Color
-    mode: Literal["fast", "slow"]
     maybe: Optional[Shape]
     either: Union[int, str, None]
     pair: Tuple[int, str]
@@ -74,7 +73,6 @@ VALUES = Values(
     shape=SHAPE,
     model=Model(name="m", parts=[1, 2]),
     color=Color.BLUE,
-    mode="slow",
     maybe=SHAPE,
     either="either",
     pair=(1, "a"),
@@ -97,7 +95,6 @@ async def through(
     shape: Shape,
     model: Model,
     color: Color,
-    mode: Literal["fast", "slow"],
     maybe: Optional[Shape],
     either: Union[int, str, None],
     pair: Tuple[int, str],
@@ -123,7 +120,6 @@ async def main(
     shape: Shape,
     model: Model,
     color: Color,
-    mode: Literal["fast", "slow"],
     maybe: Optional[Shape],
     either: Union[int, str, None],
     pair: Tuple[int, str],

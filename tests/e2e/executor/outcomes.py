@@ -218,3 +218,12 @@ def tells_its_token(file: str) -> int:
         raise ValueError("again")
     time.sleep(600)
     return 1
+
+
+@env.task(retries=1)
+def takes_its_inputs_away(x: int) -> int:
+    ctx = flyte.ctx()
+    assert ctx is not None
+    assert ctx.input_path is not None
+    pathlib.Path(ctx.input_path.removeprefix("file://")).unlink()
+    raise ValueError("once more, without inputs")

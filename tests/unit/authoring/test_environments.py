@@ -120,15 +120,15 @@ def test_environments_are_known_in_the_order_of_declaration() -> None:
 
 def test_an_environment_lives_as_long_as_one_of_its_tasks() -> None:
     def declared() -> tuple[Any, Any]:
-        inner = TaskEnvironment("inner")
+        inner = TaskEnvironment("short-lived")
         return inner.task(add), inner.task(add).override(retries=1)
 
     task, other = declared()
     gc.collect()
-    assert task.parent_env().name == other.parent_env().name == "inner"
+    assert task.parent_env().name == other.parent_env().name == "short-lived"
     del task, other
     gc.collect()
-    assert "inner" not in [known.name for known in loaded_environments()]
+    assert "short-lived" not in [known.name for known in loaded_environments()]
 
 
 def test_dependencies_are_added_once() -> None:

@@ -87,7 +87,8 @@ class Supervisor:
             self._woken.clear()
             if await self._serve():
                 wait, last_contact = FIRST_WAIT_SECONDS, loop.time()
-            if not self._running and not self._ended and loop.time() - last_contact > LONELY_SECONDS:
+            is_lonely = not self._ended and loop.time() - last_contact > LONELY_SECONDS
+            if not self._running and (is_lonely or not self.data.exists()):
                 return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
