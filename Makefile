@@ -36,11 +36,12 @@ check: lint types ## The inner loop: lint, types, and the tests without backends
 	@$(BIN)/python scripts/test.py --quick
 
 .PHONY: lint
-lint: .venv/.dev ## Style, formatting, the walls between the layers, generated code.
+lint: .venv/.dev ## Style, formatting, the walls between the layers, what is generated.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/generate_proto.py --check
+	$(BIN)/python scripts/generate_compatibility.py --check
 
 .PHONY: format
 format: .venv/.dev ## Format, and fix what can be fixed.
@@ -59,6 +60,10 @@ proto: .venv/.dev ## Generate src/flyte/wire/gen from proto/, and check that it 
 .PHONY: bench
 bench: .venv/.dev ## Measure, also against Prefect and Dagster; writes bench/RESULTS.md.
 	$(BIN)/python bench/run.py
+
+.PHONY: bench-quick
+bench-quick: .venv/.dev ## The same with few rounds and few children.
+	$(BIN)/python bench/run.py --quick
 
 .PHONY: build
 build: .venv/.dev ## The wheel and the source archive, in dist/.

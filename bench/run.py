@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import json
 import pathlib
+import shlex
 import sys
 import tempfile
 from collections import defaultdict
@@ -71,7 +72,12 @@ def main() -> None:
         for (system, workload), results in taken.items()
     ]
     (HERE / "results.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (HERE / "RESULTS.md").write_text(report(lines, " ".join(sys.argv[1:]), options.note))
+    (HERE / "RESULTS.md").write_text(report(lines, _again(sys.argv[1:], options.note), options.note))
+
+
+def _again(arguments: list[str], note: str) -> str:
+    """The arguments without the note of this one time."""
+    return shlex.join(word for word in arguments if word not in ("--note", note) and not word.startswith("--note="))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,20 @@ import yaml
 from tests.conftest import missing_part
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
-TARGETS = ("help", "demo", "test", "check", "lint", "format", "types", "proto", "bench", "build", "clean")
+TARGETS = (
+    "help",
+    "demo",
+    "test",
+    "check",
+    "lint",
+    "format",
+    "types",
+    "proto",
+    "bench",
+    "bench-quick",
+    "build",
+    "clean",
+)
 
 
 @pytest.mark.parametrize("target", TARGETS)

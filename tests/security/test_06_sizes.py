@@ -103,12 +103,12 @@ async def test_06_a_compressed_bomb_is_bounded_after_decompression(raw: Any) -> 
     ("encoding", "body"),
     [
         ("gzip", b"not gzip"),
-        ("gzip", gzip.compress(b"{}")[:-4]),
-        ("gzip", gzip.compress(b"{}") + b"trailing"),
+        ("gzip", gzip.compress(b"{}", mtime=0)[:-4]),
+        ("gzip", gzip.compress(b"{}", mtime=0) + b"trailing"),
         ("zstd", b"\x28\xb5\x2f\xfd"),
         ("br", b"x"),
         ("deflate", zlib.compress(b"{}")),
-        ("gzip, gzip", gzip.compress(gzip.compress(b"{}"))),
+        ("gzip, gzip", gzip.compress(gzip.compress(b"{}", mtime=0), mtime=0)),
         ("../gzip", b"x"),
     ],
 )
@@ -134,10 +134,10 @@ MALFORMED = {
     "a lone surrogate": b'{"org": "\\ud800"}',
     "no JSON": b"no json",
     "half of it": b'{"org": "',
-    "a list": b"[]",
+    "a number": b"7",
     "a byte order mark": b"\xef\xbb\xbf{}",
     "a nul": b"\0",
-    "a wrong type": b'{"request": "text"}',
+    "a wrong type": b'{"request": 5}',
 }
 
 

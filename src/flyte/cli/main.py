@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import bdb
 import logging
 import os
@@ -17,6 +16,7 @@ from flyte.cli.exits import FAILED, INTERRUPTED, code_of_error, print_error, saf
 from flyte.cli.groups import Entry, LazyGroup
 from flyte.cli.options import OUTPUT_FORMATS
 from flyte.cli.state import CliState
+from flyte.client.leaving import leave
 from flyte.errors import FlyteError
 
 _COMMANDS = {
@@ -123,21 +123,9 @@ def main(argv: list[str] | None = None) -> NoReturn:
         sentence = f"Error: flyte itself failed: {type(e).__name__}: {e}"
         print(f"{safe_text(sentence)}\nPlease report it with the traceback that `flyte -vvv …` shows.", file=sys.stderr)
         code = FAILED
-    _leave(code if isinstance(code, int) else 0, is_process=argv is None)
-
-
-def _leave(code: int, *, is_process: bool) -> NoReturn:
-    """End with an exit code that is really this one.
-
-    The HTTP client's native threads call into Python when an answer arrives. One that is still in there while the
-    interpreter is taken down aborts the whole process (SIGABRT in place of the exit code), so a process of our own that
-    talked to a backend ends at once, after what was registered with `atexit`.
-    """
-    if is_process and "pyqwest" in sys.modules:
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    code = code if isinstance(code, int) else 0
+    if argv is None:
+        leave(code)
     raise SystemExit(code)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
+from flyte.client.leaving import settle_at_exit
 from flyte.errors import BackendUnreachable, RpcError
 from flyte.wire.services import Method, method
 
@@ -86,6 +87,7 @@ class ConnectTransport:
         """The HTTP client, made when it is first needed: a task without children never needs one."""
         from pyqwest import Client, HTTPTransport
 
+        settle_at_exit()
         return Client(
             HTTPTransport(
                 tls_ca_cert=self._ca_cert,
@@ -122,7 +124,7 @@ class ConnectTransport:
                 answer = await self._client.execute("POST", self._base + row.path, headers, body)
         except TimeoutError as e:
             raise RpcError(f"{row.path} was not answered within {timeout} seconds.", code="deadline_exceeded") from e
-        except (OSError, ConnectionError) as e:
+        except _http_errors() as e:
             raise self._unreachable(e) from e
         content = bytes(answer.content)
         if answer.status != 200:
@@ -150,7 +152,7 @@ class ConnectTransport:
                     message = row.response()
                     message.ParseFromString(payload)
                     yield message
-        except (OSError, ConnectionError) as e:
+        except _http_errors() as e:
             if not opened:
                 raise self._unreachable(e) from e
             raise RpcError(f"The stream {row.path} broke: {e}", code="unavailable") from e
@@ -169,6 +171,13 @@ class ConnectTransport:
             f"No backend answers at {self._base}.",
             hint="Start one with `flyte start backend`, or check admin.endpoint in your configuration.",
         )
+
+
+def _http_errors() -> tuple[type[Exception], ...]:
+    """What the HTTP client raises when there is no connection, or an answer breaks off or is none."""
+    import pyqwest
+
+    return (OSError, pyqwest.ReadError, pyqwest.WriteError, pyqwest.RemoteProtocolError, pyqwest.StreamError)
 
 
 async def _envelopes(chunks: AsyncIterator[Any]) -> AsyncIterator[tuple[int, bytes]]:

@@ -31,6 +31,7 @@ from flyteidl2.task import common_pb2
 
 from flyte.authoring.controller import Running, enter
 from flyte.authoring.task import TaskTemplate
+from flyte.client.leaving import leave
 from flyte.client.session import Session, set_session
 from flyte.client.transport import Address, ConnectTransport
 from flyte.config.settings import Config, PlatformConfig, TaskConfig
@@ -341,6 +342,8 @@ def main(argv: list[str] | None = None) -> int:
     if error is not None:
         _leave_error(options, error)
     _flush()
+    if argv is None:
+        leave(0)
     return 0
 
 

@@ -20,6 +20,7 @@ DEEPEST = 64
 LONGEST_NAME, LONGEST_PART = 1024, 255
 _LARGEST_EXTENSION = 64 * 1024
 """Bytes of a header that extends another one (long names, PAX); the tar reader takes them into memory whole."""
+_LARGEST_PADDING = 1024 * 1024
 _EXTENSIONS = frozenset(
     {
         tarfile.XHDTYPE,
@@ -81,6 +82,7 @@ def extract_tar_gz(data: bytes, destination: pathlib.Path) -> list[str]:
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz", tarinfo=_Member) as archive:
             members = _checked(archive, len(data))
+            _read_to_the_end(archive)
             for member in members:
                 _write(archive, member, destination)
     except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, RecursionError) as e:
@@ -102,6 +104,16 @@ def _checked(archive: tarfile.TarFile, compressed: int) -> list[tarfile.TarInfo]
             raise CodeBundleError("The code bundle is refused: it is far larger than it seems.")
         members.append(member)
     return members
+
+
+def _read_to_the_end(archive: tarfile.TarFile) -> None:
+    """Read what follows the last entry, so that the checksum of the compression is looked at."""
+    assert archive.fileobj is not None
+    left = _LARGEST_PADDING
+    while chunk := archive.fileobj.read(64 * 1024):
+        left -= len(chunk)
+        if left < 0:
+            raise CodeBundleError("The code bundle is refused: there is more behind its last entry than padding.")
 
 
 class _Names:

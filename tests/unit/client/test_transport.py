@@ -180,3 +180,16 @@ async def test_a_stream_that_breaks_off_is_unavailable(server: Server) -> None:
     with pytest.raises(RpcError) as caught:
         await read(server)
     assert caught.value.code == "unavailable"
+
+
+async def test_a_connection_that_is_cut_is_told_in_the_protocols_terms() -> None:
+    async def cut(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")
+        writer.close()
+
+    listening = await asyncio.start_server(cut, "127.0.0.1", 0)
+    server = Server(port=listening.sockets[0].getsockname()[1])
+    with pytest.raises(RpcError) as caught:
+        await made(server, retries=0).unary("ProjectService", "GetProject", REQUEST)
+    assert caught.value.code == "unavailable"
+    listening.close()

@@ -152,10 +152,19 @@ async def test_a_missing_an_unknown_and_a_doubled_input_are_refused_by_name(site
     assert "'a'" in missing.message and "'z'" in unknown.message and "twice" in twice.message
 
 
-async def test_offloaded_inputs_need_an_address_and_a_digest(site: Any, make: Any) -> None:
-    for data in ({"uri": "", "inputs_hash": "h"}, {"uri": "file:///x", "inputs_hash": ""}):
-        fields = {"run_id": make.run_id("x"), "task_spec": make.task_spec(), "offloaded_input_data": data}
-        assert (await site.refused(SERVICE, "CreateRun", **fields)).code == "invalid_argument"
+async def test_offloaded_inputs_need_an_address(site: Any, make: Any) -> None:
+    data = {"uri": "", "inputs_hash": "h"}
+    fields = {"run_id": make.run_id("x"), "task_spec": make.task_spec(), "offloaded_input_data": data}
+    assert (await site.refused(SERVICE, "CreateRun", **fields)).code == "invalid_argument"
+
+
+async def test_the_digest_of_no_inputs_is_empty_and_accepted(site: Any, make: Any) -> None:
+    spec = make.task_spec()
+    uploaded = await site.call(
+        "DataProxyService", "UploadInputs", project_id=make.project_id(), task_spec=spec, inputs=make.inputs()
+    )
+    assert uploaded.offloaded_input_data.inputs_hash == ""
+    await site.run("without-inputs", spec, offloaded_input_data=uploaded.offloaded_input_data)
 
 
 @pytest.mark.parametrize(

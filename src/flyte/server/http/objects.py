@@ -39,7 +39,7 @@ class ObjectRoutes:
             return
         try:
             path = await asyncio.to_thread((self._root / grant.key).resolve)
-        except (OSError, RuntimeError):  # links in a circle
+        except (OSError, ValueError, RuntimeError):  # RuntimeError: links in a circle
             path = None
         if path is None or not path.is_relative_to(self._root):
             await answer(send, 403, "The address is not valid.\n")
@@ -59,23 +59,24 @@ class ObjectRoutes:
         if said != grant.md5:
             await answer(send, 400, "Content-MD5 is not the checksum that this address was made for.\n")
             return
+        await answer(send, *await self._keep(receive, grant, path))
+
+    async def _keep(self, receive: Receive, grant: Grant, path: pathlib.Path) -> tuple[int, str]:
+        """Take a body and let it appear under its name; gives the answer, when nothing else is left of it."""
         temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
         try:
             await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
             problem = await self._receive_into(temporary, receive, grant)
             if problem is not None:
-                await answer(send, *problem)
-                return
+                return problem
             if not await asyncio.to_thread(_place, temporary, path, grant.md5):
-                await answer(send, 409, "Something else was uploaded under this name already.\n")
-                return
+                return 409, "Something else was uploaded under this name already.\n"
         except OSError as e:
-            await answer(send, 507, f"The upload cannot be kept: {e.strerror}.\n")
-            return
+            return 507, f"The upload cannot be kept: {e.strerror}.\n"
         finally:
             with contextlib.suppress(OSError):
                 await asyncio.to_thread(temporary.unlink, missing_ok=True)
-        await answer(send, 200, "")
+        return 200, ""
 
     async def _receive_into(self, temporary: pathlib.Path, receive: Receive, grant: Grant) -> tuple[int, str] | None:
         checksum, received = hashlib.md5(usedforsecurity=False), 0
