@@ -158,12 +158,12 @@ def served(system: System, home: pathlib.Path) -> Iterator[Served]:
     )
     (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
     running = Served(system, home, environment)
-    if system.server:
-        with (home / "service.log").open("wb") as log:
-            command = [system.python, *map(filled, system.server)]
-            running.service = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=home)
-        _wait(f"http://127.0.0.1:{port}{system.ready}", running)
     try:
+        if system.server:
+            with (home / "service.log").open("wb") as log:
+                command = [system.python, *map(filled, system.server)]
+                running.service = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=home)
+            _wait(f"http://127.0.0.1:{port}{system.ready}", running)
         yield running
     finally:
         if running.service is not None:

@@ -1,7 +1,7 @@
 """The one sanctioned late import of our own code.
 
 `lazy("flyte.launch.running", "run")` stands for a public name until it is asked for. The table of the
-public surface (`flyte/_surface.py`) is made of these; nothing else needs them, because the layers import
+public surface (`flyte/surface.py`) is made of these; nothing else needs them, because the layers import
 downwards only.
 """
 

@@ -143,6 +143,12 @@ def test_aborting_an_action_fails_its_parent_only(client: Client, tmp_path: path
 
 
 @pytest.mark.parametrize("ours", [False, True], ids=["their-client", "our-client"])
+def test_tasks_are_executed_by_the_environment_that_the_backend_was_given(client: Client, ours: bool) -> None:
+    prefix = client.step("environment", ours=ours)["prefix"]
+    assert pathlib.Path(prefix) == (client.official.folder if client.backend.options else pathlib.Path(sys.prefix))
+
+
+@pytest.mark.parametrize("ours", [False, True], ids=["their-client", "our-client"])
 def test_values_and_bundles_of_either_sdk_are_read_by_the_other(client: Client, ours: bool) -> None:
     assert client.step("exchange", ours=ours) == {"phase": "succeeded", "outputs": 17, "absent": []}
 

@@ -50,7 +50,7 @@ def test_an_object_is_read_as_it_was_written(place: Place) -> None:
 
 def test_what_is_not_there_is_said_so(place: Place) -> None:
     uri = join(place.root, "nothing")
-    with pytest.raises(StorageError, match="There is no object at .*nothing") as caught:
+    with pytest.raises(StorageError, match=r"There is no object at .*nothing") as caught:
         place.store.read(uri)
     assert caught.value.code == "NotFound"
     assert place.store.size(uri) is None and not place.store.exists(uri)
@@ -64,7 +64,22 @@ def test_a_folder_is_no_object(place: Place) -> None:
         place.store.read(join(place.root, "folder"))
 
 
-@pytest.mark.parametrize("name", ["plain", "with space", "100%.csv", "a%20b", "hash#mark", "what?", "ünï", "data.tmp", ".hidden", "x" * 200, "💾" * 60])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plain",
+        "with space",
+        "100%.csv",
+        "a%20b",
+        "hash#mark",
+        "what?",
+        "ünï",
+        "data.tmp",
+        ".hidden",
+        "x" * 200,
+        "💾" * 60,
+    ],
+)
 def test_an_object_of_any_name_is_listed_under_an_address_that_reads(place: Place, name: str) -> None:
     is_path = "://" not in place.root
     uri = join(place.root, "list", name if is_path else quote(name))

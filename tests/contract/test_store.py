@@ -80,13 +80,16 @@ async def test_a_transaction_that_fails_fails_alone_in_its_group(store: Store) -
         ]
         await kinds[i % len(kinds)]()
 
-    works = [store.write(putting(f"good-{i}")) if i % 2 else store.write(lambda tx, i=i // 2: failing(tx, i)) for i in range(100)]  # type: ignore[misc]  # fmt: skip
+    works = [
+        store.write(putting(f"good-{i}")) if i % 2 else store.write(lambda tx, i=i // 2: failing(tx, i))
+        for i in range(100)
+    ]
     results = await asyncio.gather(*works, return_exceptions=True)
     assert all(isinstance(result, Exception) == (i % 2 == 0) for i, result in enumerate(results))
     assert not any(isinstance(result, StoreUnavailable) for result in results)
     for i in range(100):
         expected = "v" if i % 2 else None
-        assert await store.read(lambda tx, i=i: get(tx, f"good-{i}" if i % 2 else f"bad-{i // 2}")) == expected  # type: ignore[misc]
+        assert await store.read(lambda tx, i=i: get(tx, f"good-{i}" if i % 2 else f"bad-{i // 2}")) == expected
 
 
 async def test_a_transaction_may_do_nothing_but_ask_the_database(store: Store) -> None:
@@ -129,7 +132,7 @@ async def test_a_thousand_writers_at_once_are_all_answered_and_kept(open_store: 
     await store.close()
     again = await open_store()
     for i in (0, 511, 512, 999):
-        assert await again.read(lambda tx, i=i: get(tx, f"k{i}")) == str(i)  # type: ignore[misc]
+        assert await again.read(lambda tx, i=i: get(tx, f"k{i}")) == str(i)
     await again.close()
 
 
@@ -250,7 +253,7 @@ def labelled(dialect: Any, label: str) -> tuple[str, dict[str, Any]]:
 async def test_labels_of_any_name_can_be_filtered_by(store: Store, label: str) -> None:
     for i, labels in enumerate(({label: "x"}, {label: "y"}, {})):
         values = {"name": f"p{i}", "title": "", "description": "", "labels": json.dumps(labels), "now": i}
-        await store.write(lambda tx, v=values: tx.run("projects.add", **v))  # type: ignore[misc]
+        await store.write(lambda tx, v=values: tx.run("projects.add", **v))
     sql, bound = labelled(store.dialect, label)
     rows = await store.read(lambda tx: tx.select(sql, bound))
     assert [row["name"] for row in rows] == ["p0"]
@@ -259,7 +262,10 @@ async def test_labels_of_any_name_can_be_filtered_by(store: Store, label: str) -
 # What follows belongs to SQLite alone.
 
 
-@pytest.mark.parametrize("content", [b"this is no database, but it is long enough to be read as one" * 20, b"SQLite format 3\0" + b"\xff" * 4096])
+@pytest.mark.parametrize(
+    "content",
+    [b"this is no database, but it is long enough to be read as one" * 20, b"SQLite format 3\0" + b"\xff" * 4096],
+)
 async def test_a_file_that_is_no_database_is_refused(tmp_path: pathlib.Path, content: bytes) -> None:
     path = tmp_path / "flyte.db"
     path.write_bytes(content)
@@ -331,7 +337,7 @@ async def test_a_full_disk_fails_the_whole_group_and_nothing_of_it_is_kept(tmp_p
     results = await asyncio.gather(*works, return_exceptions=True)
     assert isinstance(results[1], StoreUnavailable) and "full" in str(results[1])
     store._writer.execute("PRAGMA max_page_count=100000")
-    kept = {key: await store.read(lambda tx, key=key: get(tx, key)) for key in ("small", "large", "after")}  # type: ignore[misc]
+    kept = {key: await store.read(lambda tx, key=key: get(tx, key)) for key in ("small", "large", "after")}
     for result, key in zip(results, kept, strict=True):
         assert (kept[key] is None) == isinstance(result, StoreUnavailable)
     await store.write(putting("again"))

@@ -74,7 +74,10 @@ async def test_05_a_link_on_another_site_may_be_followed_but_not_framed_or_fetch
     link = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
     answer = await raw.request("GET", "/v2/domain/development/project/flytesnacks/runs/x", headers=link)
     assert answer.status == 404 and b"flyte get run x" in answer.body
-    assert answer.headers["x-frame-options"] == "DENY" and "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert (
+        answer.headers["x-frame-options"] == "DENY"
+        and "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    )
     for change in ({"sec-fetch-dest": "iframe"}, {"sec-fetch-mode": "cors"}, {"origin": "http://evil.example"}):
         assert (await raw.request("GET", "/v2/", headers={**link, **change})).status == 403
     form = {**link, "content-type": "application/json"}

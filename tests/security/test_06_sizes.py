@@ -36,7 +36,9 @@ def chunked(path: str, kind: str, host: str, total: int) -> bytes:
 )
 async def test_06_a_body_over_the_limit_is_refused_by_its_announced_length(raw: Any, kind: str, largest: int) -> None:
     for length in (largest + 1, 10**9, 10**30):
-        head = f"POST {LIST_RUNS} HTTP/1.1\r\nhost: {raw.host}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n"
+        head = (
+            f"POST {LIST_RUNS} HTTP/1.1\r\nhost: {raw.host}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n"
+        )
         answer = await raw.send(head.encode())
         assert answer.status in (400, 413), answer
     assert await raw.is_well()
@@ -120,7 +122,10 @@ async def test_06_a_body_in_no_known_compression_is_refused(raw: Any, encoding: 
 MALFORMED = {
     "deep lists": b'{"request": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     "deep objects": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
-    "deep known objects": b'{"inputs":{"literals":[{"value":' + b'{"collection":{"literals":[' * 5000 + b"]}}" * 5000 + b"}]}}",
+    "deep known objects": b'{"inputs":{"literals":[{"value":'
+    + b'{"collection":{"literals":[' * 5000
+    + b"]}}" * 5000
+    + b"}]}}",
     "duplicate keys": b'{"org": "a", "org": "b"}',
     "two of one": b'{"org": "a", "projectId": {"name": "b"}}',
     "not a number": b'{"request": {"limit": NaN}}',
@@ -174,7 +179,15 @@ def varint(number: int) -> bytes:
 
 @pytest.mark.parametrize(
     "body",
-    [nested(20_000), b"\xff" * 100, b"\x0a\xff\xff\xff\xff\x0f", b"\x12\x02\xff\xfe", b"\x0b" * 100_000, b"\x07", b"{}"],
+    [
+        nested(20_000),
+        b"\xff" * 100,
+        b"\x0a\xff\xff\xff\xff\x0f",
+        b"\x12\x02\xff\xfe",
+        b"\x0b" * 100_000,
+        b"\x07",
+        b"{}",
+    ],
     ids=["deep", "noise", "a length beyond the end", "invalid UTF-8", "groups", "an unknown type", "json"],
 )
 async def test_06_malformed_protobuf_is_refused_as_the_clients_mistake(raw: Any, body: bytes) -> None:

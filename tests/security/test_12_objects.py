@@ -9,7 +9,6 @@ import json
 import os
 import sqlite3
 import time
-from typing import Any
 
 import pytest
 
@@ -18,11 +17,22 @@ from tests.security.conftest import Raw
 
 BAD_NAMES = [
     "..", ".", "../x", "..\\x", "a/b", "/etc/passwd", "\\\\server\\share", "C:\\x", "c:x", "%2e%2e", "%2e%2e%2fx",
-    "%252e%252e", "..%2f", "..%c0%af", "a\0b", "a\nb", "a\rb", "a\tb", "\x1b[31m", "\x7f", "x" * 256, "x" * 5000,
-    "💾" * 64, "\u202etxt.exe", "\u2066x", "\ufeffx", "\u200bx", "CON", "con.txt", "nul", "LPT1.log", "COM9", "~", "~root",
+    "%252e%252e", "..%2f", "..%c0%af", "a\0b", "a\nb", "a\rb", "a\tb", "\x1b[31m", "\x7f",
+    "x" * 256, "x" * 5000,
+    "💾" * 64, "\u202etxt.exe", "\u2066x", "\ufeffx", "\u200bx", "CON", "con.txt", "nul", "LPT1.log", "COM9",
+    "~", "~root",
     "x*", "x?", "<x>", "x|y", '"x"', "name.", "name ", " name", ".bashrc", ".ssh",
 ]  # fmt: skip
-BAD_ROOTS = [*(name for name in BAD_NAMES if name != "a/b"), "/abs", "//", "a//b", "a/../b", "a/./b", "a/", "/".join("x" * 600)]
+BAD_ROOTS = [
+    *(name for name in BAD_NAMES if name != "a/b"),
+    "/abs",
+    "//",
+    "a//b",
+    "a/../b",
+    "a/./b",
+    "a/",
+    "/".join("x" * 600),
+]
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
@@ -49,7 +59,9 @@ async def test_12_an_upload_can_never_lie_in_the_folder_of_a_run(raw: Raw) -> No
     answer = await raw.upload_location(b"x", "outputs.pb", filenameRoot="a0/1")
     folder = json.loads(answer.body)["nativeUrl"].split("/flytesnacks/development/")[1].split("/")[0]
     for project in ({"name": folder, "project": "flytesnacks", "domain": "development"},):
-        made = await raw.rpc(json.dumps({"runId": project, "taskSpec": {}}).encode(), path="/flyteidl2.workflow.RunService/CreateRun")
+        made = await raw.rpc(
+            json.dumps({"runId": project, "taskSpec": {}}).encode(), path="/flyteidl2.workflow.RunService/CreateRun"
+        )
         assert made.status == 400 and folder.encode() in made.body
 
 

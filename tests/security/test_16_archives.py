@@ -117,7 +117,9 @@ REFUSED: dict[str, bytes] = {
     "sparse by pax": gzip.compress(
         pax("GNU.sparse.size", "1000000000000") + raw_header(b"s", b"00000000001\0") + b"x".ljust(1536, b"\0")
     ),
-    "name by pax": gzip.compress(pax("path", "/etc/evil") + raw_header(b"ok", b"00000000001\0") + b"x".ljust(1536, b"\0")),
+    "name by pax": gzip.compress(
+        pax("path", "/etc/evil") + raw_header(b"ok", b"00000000001\0") + b"x".ljust(1536, b"\0")
+    ),
     "negative size": gzip.compress(raw_header(b"n", b"\xff" * 12) + b"\0" * 1536),
     "negative size by pax": gzip.compress(pax("size", "-512") + raw_header(b"n", b"00000000001\0") + b"\0" * 1536),
     "size beyond everything": gzip.compress(raw_header(b"n", b"\x80" + b"\x7f" * 11) + b"\0" * 1536),

@@ -17,6 +17,7 @@ from flyte.cli.groups import Entry, LazyGroup
 from flyte.cli.options import OUTPUT_FORMATS
 from flyte.cli.state import CliState
 from flyte.client.leaving import leave
+from flyte.client.neighbours import official_sdk_warning
 from flyte.errors import FlyteError
 
 _COMMANDS = {
@@ -98,6 +99,9 @@ def flyte(context: click.RichContext, /, **options: Any) -> None:
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with its exit code."""
+    warning = official_sdk_warning()
+    if warning is not None:
+        print(f"Warning: {warning}", file=sys.stderr)
     try:
         code = flyte.main(args=argv, prog_name="flyte", standalone_mode=False)
         sys.stdout.flush()

@@ -97,6 +97,8 @@ def init(
         FeatureNotAvailable: `api_key`, whose way to sign in is not built yet.
         InvalidValue: The endpoint cannot be used.
     """
+    if _is_task_process():
+        return
     if api_key:
         raise FeatureNotAvailable("Signing in with an API key is not available yet; see docs/compatibility.md.")
     _levels(log_level, user_log_level)
@@ -148,6 +150,8 @@ def init_from_config(
     Raises:
         InitializationError: An explicit file does not exist.
     """
+    if _is_task_process():
+        return
     _levels(log_level, user_log_level)
     if isinstance(path_or_config, Config):
         config = path_or_config
@@ -167,6 +171,12 @@ def init_from_config(
         sync_local_sys_paths=sync_local_sys_paths,
         is_local=is_local,
     )
+
+
+def _is_task_process() -> bool:
+    """True in the process of a backend's task: the module that it imports may initialise, and changes nothing."""
+    session = current_session()
+    return session is not None and session.task_process is not None
 
 
 def with_overrides(

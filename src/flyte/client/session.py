@@ -6,7 +6,7 @@ import pathlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from flyte.config.settings import Config, base_url
 from flyte.errors import InitializationError, InvalidValue
@@ -27,6 +27,8 @@ class Session:
         sync_local_sys_paths: Tasks get this process's `sys.path` folders below the root.
         images: Names of images → addresses.
         is_local_backend: The backend is the one of this machine that needs no configuration.
+        task_process: Set in the process of a backend's task, whose session is the backend's to say: what the process
+            is at, importing the user's module or running the task.
     """
 
     config: Config = field(default_factory=Config)
@@ -35,6 +37,7 @@ class Session:
     sync_local_sys_paths: bool = True
     images: dict[str, str] = field(default_factory=dict)
     is_local_backend: bool = False
+    task_process: Literal["importing", "running"] | None = None
 
     def scope(self, project: str | None = None, domain: str | None = None) -> Scope:
         """The project and domain to use, with arguments before configuration.

@@ -164,6 +164,12 @@ class Runner:
         """True when this call runs in this process."""
         mode = self.options.mode
         session = current_session()
+        if session is not None and session.task_process == "importing":
+            raise RuntimeUserError(
+                "RunWhileImporting",
+                "flyte.run was called while a task process imports the module, which would start a run within every "
+                "task. Put it under `if __name__ == '__main__':`.",
+            )
         if mode == "remote" and session is None:
             raise InitializationError(
                 "NotInitConfiguredError",

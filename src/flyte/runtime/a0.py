@@ -23,7 +23,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -32,7 +32,7 @@ from flyteidl2.task import common_pb2
 from flyte.authoring.controller import Running, enter
 from flyte.authoring.task import TaskTemplate
 from flyte.client.leaving import leave
-from flyte.client.session import Session, set_session
+from flyte.client.session import Session, require_session, set_session
 from flyte.client.transport import Address, ConnectTransport
 from flyte.config.settings import Config, PlatformConfig, TaskConfig
 from flyte.errors import FlyteError, InvalidValue
@@ -195,7 +195,8 @@ def _initialise(options: Options) -> ConnectTransport:
         platform=PlatformConfig(endpoint=options.endpoint, insecure=options.insecure),
         task=TaskConfig(org=scope.org, project=scope.project, domain=scope.domain),
     )
-    set_session(Session(config=config, transport=ConnectTransport(address, lambda: headers)))
+    transport = ConnectTransport(address, lambda: headers)
+    set_session(Session(config=config, transport=transport, task_process="importing"))
     return ConnectTransport(address, lambda: headers, retries=0)
 
 
@@ -232,6 +233,7 @@ def run_attempt(options: Options, termination: Termination) -> None:
     transport = _initialise(options)
     bundle = prepare(options.bundle)
     task = load_pickled(bundle) if bundle is not None and bundle.pkl else load_task(options.module, options.variable)
+    set_session(replace(require_session(), task_process="running"))
     inputs = common_pb2.Inputs.FromString(store_for(options.inputs).read(options.inputs))
     context = _context(options, inputs, bundle)
     conversion = Conversion(context.raw_data_path)

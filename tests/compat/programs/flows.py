@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pathlib
+import sys
 
 import flyte
 
@@ -42,6 +43,12 @@ async def flaky() -> int:
     if attempt == 0:
         raise RuntimeError("the first attempt fails")
     return attempt
+
+
+@env.task
+async def environment() -> str:
+    """Where the interpreter is that executes this."""
+    return sys.prefix
 
 
 @env.task

@@ -44,6 +44,13 @@ def lifecycle():
     }
 
 
+def environment():
+    """Which interpreter executes tasks."""
+    import flows
+
+    return {"prefix": submit(flows.environment).outputs()[0]}
+
+
 def exchange():
     """Values go in, through a child and out; the tasks check that they are what they were.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pathlib
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -157,13 +159,13 @@ def test_runs_are_listed_by_phase_task_and_label(pipeline: Any) -> None:
     assert listed
     special = list(flyte.remote.Run.listall(with_labels={"kind.of/run": "special-1"}))
     assert len(special) == 1
-    assert list(flyte.remote.Run.listall(with_label_keys=["kind.of/run"]))[0].name == special[0].name
+    assert next(iter(flyte.remote.Run.listall(with_label_keys=["kind.of/run"]))).name == special[0].name
 
 
 def test_deployed_tasks_run_by_name_handle_and_version(pipeline: Any) -> None:
     (deployment,) = flyte.deploy(pipeline.env, version="v1.0.0")
     summary = deployment.summary_repr()
-    assert summary.startswith("Deployment(envs=[Deployment(env=[pipeline_env], entities=[DeployedTask(name=pipeline_env.")
+    assert summary.startswith("Deployment(envs=[Deployment(env=[pipeline_env], entities=[DeployedTask(name=pipeline_")
     assert str(flyte.run("pipeline_env.add_one", x=1)) == "2"
     handle = flyte.remote.Task.get("pipeline_env.add_one", version="v1.0.0")
     assert flyte.run(handle, x=2).outputs()[0] == 3
@@ -213,7 +215,7 @@ def test_an_unknown_project_is_told_with_the_command_that_makes_it(pipeline: Any
 
 
 def test_an_unknown_task_is_told(pipeline: Any) -> None:
-    with pytest.raises(flyte.errors.RemoteTaskNotFoundError, match="No task other_env.nothing is deployed"):
+    with pytest.raises(flyte.errors.RemoteTaskNotFoundError, match=r"No task other_env\.nothing is deployed"):
         flyte.run("other_env.nothing")
 
 
@@ -241,3 +243,22 @@ def test_a_dry_run_sends_nothing_and_shows_what_it_would_send(pipeline: Any, tmp
     assert run.task_spec.task_template.id.name == "pipeline_env.main"
     assert "pipeline.py" in run.code_bundle.files
     assert list(tmp_path.glob("fast*.tar.gz"))
+
+
+def test_a_module_that_runs_while_a_task_imports_it_is_told(backend: Any, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "unguarded.py").write_text(
+        "import flyte\n"
+        "env = flyte.TaskEnvironment(name='unguarded')\n"
+        "@env.task\n"
+        "def one() -> int: return 1\n"
+        "flyte.init_from_config()\n"
+        "run = flyte.run(one)\n"
+        "run.wait()\n"
+        "print(run)\n"
+    )
+    script = [sys.executable, "unguarded.py"]
+    env = backend.env(FLYTECTL_CONFIG=str(backend.config))
+    done = subprocess.run(script, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "FAILED: RunWhileImporting" in done.stdout
+    assert "if __name__ == '__main__':" in done.stdout

@@ -67,7 +67,7 @@ def test_an_empty_bundle_is_an_error() -> None:
 
 
 def test_an_unreadable_file_is_named(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(CodeBundleError, match="gone.py cannot be read"):
+    with pytest.raises(CodeBundleError, match=r"gone\.py cannot be read"):
         make_archive([BundledFile("gone.py", tmp_path / "gone.py")])
 
 

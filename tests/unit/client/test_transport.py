@@ -86,7 +86,8 @@ ANSWER = project_service_pb2.GetProjectResponse(project=project_service_pb2.Proj
 
 async def test_a_call_carries_the_message_and_the_headers_of_the_protocol(server: Server) -> None:
     server.answers = [(200, PROTO, ANSWER.SerializeToString())]
-    answer = await made(server, headers=lambda: {"authorization": "Bearer t"}).unary("ProjectService", "GetProject", REQUEST)
+    transport = made(server, headers=lambda: {"authorization": "Bearer t"})
+    answer = await transport.unary("ProjectService", "GetProject", REQUEST)
     (request,) = server.requests
     assert answer.project.id == "p"
     assert request.path == "/flyteidl2.project.ProjectService/GetProject"

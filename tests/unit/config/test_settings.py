@@ -29,7 +29,11 @@ def write(path: str, text: str) -> pathlib.Path:
 
 
 def test_a_file_is_read_section_by_section() -> None:
-    write("c.yaml", "admin: {endpoint: 'dns:///h:1', insecure: true}\ntask: {project: p, domain: d, org: o}\nimage: {builder: remote, image_refs: {a: b}}")
+    write(
+        "c.yaml",
+        "admin: {endpoint: 'dns:///h:1', insecure: true}\ntask: {project: p, domain: d, org: o}\n"
+        "image: {builder: remote, image_refs: {a: b}}",
+    )
     config = auto("c.yaml")
     assert (config.platform.endpoint, config.platform.insecure) == ("dns:///h:1", True)
     assert (config.task.project, config.task.domain, config.task.org) == ("p", "d", "o")
@@ -87,7 +91,7 @@ def test_a_broken_file_is_told_and_never_executed(text: str) -> None:
 
 def test_a_flag_that_is_neither_true_nor_false_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLYTE_ADMIN_INSECURE", "perhaps")
-    with pytest.raises(InvalidValue, match="admin.insecure must be true or false"):
+    with pytest.raises(InvalidValue, match=r"admin\.insecure must be true or false"):
         auto()
 
 

@@ -194,4 +194,6 @@ async def test_an_attempt_whose_lease_is_over_can_do_nothing(site: Any, make: An
         error = await site.refused(SERVICE, name, bearer=dead.token, **fields)
         assert error.code == "aborted" and "lease" in error.message
     await site.phase("zombie", 3, "c2")
-    assert (await site.refused(SERVICE, "Enqueue", bearer="made-up", action=make.child("zombie", "c4"))).code == "aborted"
+    assert (
+        await site.refused(SERVICE, "Enqueue", bearer="made-up", action=make.child("zombie", "c4"))
+    ).code == "aborted"

@@ -31,7 +31,9 @@ async def uploaded(site: Any, data: bytes, name: str = "file.txt", **fields: Any
     return location
 
 
-@pytest.mark.parametrize("name", ["file.txt", "with space.txt", "ünïcödé.csv", "hash#mark.txt", "a&b=c;d.txt", "💾" * 60])
+@pytest.mark.parametrize(
+    "name", ["file.txt", "with space.txt", "ünïcödé.csv", "hash#mark.txt", "a&b=c;d.txt", "💾" * 60]
+)
 async def test_an_upload_is_found_under_the_address_that_was_promised(site: Any, name: str) -> None:
     location = await uploaded(site, b"hello", name)
     assert local_path(location.native_url).read_bytes() == b"hello"
@@ -120,7 +122,9 @@ async def test_a_link_that_leads_out_of_the_blobs_is_not_followed(site: Any, mak
     (blobs / "loop").symlink_to(blobs / "loop")
     await site.run("links")
     for i, name in enumerate(("link", "up/secret", "loop", "%2e%2e/%2e%2e/secret", "../../secret", "loop/x")):
-        await site.call("ActionsService", "Enqueue", action=make.child("links", f"c{i}", input_uri=f"{blobs.as_uri()}/{name}"))
+        await site.call(
+            "ActionsService", "Enqueue", action=make.child("links", f"c{i}", input_uri=f"{blobs.as_uri()}/{name}")
+        )
         error = await site.refused(SERVICE, "GetActionData", action_id=make.action_id("links", f"c{i}"))
         assert error.code == "permission_denied", name
 

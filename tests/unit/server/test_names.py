@@ -43,7 +43,11 @@ def test_an_error_of_the_protocol_is_passed_on() -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("CreateRun", "create_run"), ("GetActionDataURIs", "get_action_data_uris"), ("GetOAuth2Metadata", "get_oauth2_metadata")],
+    [
+        ("CreateRun", "create_run"),
+        ("GetActionDataURIs", "get_action_data_uris"),
+        ("GetOAuth2Metadata", "get_oauth2_metadata"),
+    ],
 )
 def test_methods_are_found_by_their_name_in_snake_case(name: str, expected: str) -> None:
     assert snake(name) == expected
@@ -51,7 +55,14 @@ def test_methods_are_found_by_their_name_in_snake_case(name: str, expected: str)
 
 @pytest.mark.parametrize(
     ("address", "is_loopback"),
-    [("127.0.0.1:5", True), ("127.9.9.9:5", True), ("::1:5", True), ("", True), ("10.0.0.1:5", False), ("fe80::1:5", False)],
+    [
+        ("127.0.0.1:5", True),
+        ("127.9.9.9:5", True),
+        ("::1:5", True),
+        ("", True),
+        ("10.0.0.1:5", False),
+        ("fe80::1:5", False),
+    ],
 )
 def test_callers_of_this_machine_are_known_by_their_address(address: str, is_loopback: bool) -> None:
     assert Caller("", address, "").is_loopback is is_loopback

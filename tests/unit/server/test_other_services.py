@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pyqwest
 import pytest
 from flyteidl2.common import list_pb2
 
-from flyte.client.transport import method
 from flyte.errors import RpcError
 from flyte.server.services.runs import RunService
 
@@ -39,9 +39,7 @@ async def test_a_run_of_a_deployed_task_is_known_by_what_it_was_deployed_as(site
     assert answer.run.action.metadata.task.id.name == "env.main"
 
 
-async def test_the_same_version_again_is_there_already_and_another_one_names_what_differs(
-    site: Any, make: Any
-) -> None:
+async def test_the_same_version_again_is_there_already_and_another_one_names_what_differs(site: Any, make: Any) -> None:
     await deploy(site, make.task_spec())
     same = await site.refused("TaskService", "DeployTask", task_id=task_id(), spec=make.task_spec())
     assert same.code == "already_exists"
@@ -154,8 +152,8 @@ async def test_there_is_one_cluster_one_user_and_no_sign_in(site: Any) -> None:
 
 async def test_a_method_that_is_not_offered_is_unimplemented(site: Any) -> None:
     assert (await site.refused("RunService", "SignalEvent")).code == "unimplemented"
-    row = method("RunService", "AbortRun")
-    response = await site.client._client.execute("POST", f"{site.plane.url}/flyteidl2.secret.SecretService/GetSecret", {"content-type": "application/proto"}, row.request().SerializeToString())  # fmt: skip
+    url = f"{site.plane.url}/flyteidl2.secret.SecretService/GetSecret"
+    response = await pyqwest.Client().post(url, headers={"content-type": "application/proto"}, content=b"")
     assert response.status == 404
 
 

@@ -153,18 +153,17 @@ async def test_a_missing_an_unknown_and_a_doubled_input_are_refused_by_name(site
 
 
 async def test_offloaded_inputs_need_an_address(site: Any, make: Any) -> None:
-    data = {"uri": "", "inputs_hash": "h"}
-    fields = {"run_id": make.run_id("x"), "task_spec": make.task_spec(), "offloaded_input_data": data}
-    assert (await site.refused(SERVICE, "CreateRun", **fields)).code == "invalid_argument"
+    fields = {"run_id": make.run_id("x"), "task_spec": make.task_spec()}
+    error = await site.refused(SERVICE, "CreateRun", offloaded_input_data={"uri": "", "inputs_hash": "h"}, **fields)
+    assert error.code == "invalid_argument"
 
 
-async def test_the_digest_of_no_inputs_is_empty_and_accepted(site: Any, make: Any) -> None:
-    spec = make.task_spec()
-    uploaded = await site.call(
-        "DataProxyService", "UploadInputs", project_id=make.project_id(), task_spec=spec, inputs=make.inputs()
-    )
-    assert uploaded.offloaded_input_data.inputs_hash == ""
-    await site.run("without-inputs", spec, offloaded_input_data=uploaded.offloaded_input_data)
+async def test_a_run_of_a_task_without_inputs_takes_what_was_uploaded_for_it(site: Any, make: Any) -> None:
+    upload = {"project_id": make.project_id(), "task_spec": make.task_spec(), "inputs": make.inputs()}
+    data = (await site.call("DataProxyService", "UploadInputs", **upload)).offloaded_input_data
+    assert data.uri and not data.inputs_hash
+    await site.run("none", offloaded_input_data=data)
+    await site.finish("none")
 
 
 @pytest.mark.parametrize(
@@ -420,7 +419,7 @@ async def test_a_chain_of_two_thousand_nested_actions_can_be_aborted(site: Any, 
 
     async def nest(tx: Any) -> None:
         root = await tx.one("actions.get", project="flytesnacks", domain="development", run="deep", name="a0")
-        values = {key: root[key] for key in root.keys() if key not in ("id", "project", "domain", "org")}
+        values = {key: value for key, value in dict(root).items() if key not in ("id", "project", "domain", "org")}
         for i in range(2000):
             parent = f"n{i - 1}" if i else "a0"
             await tx.one("actions.add", **{**values, "name": f"n{i}", "parent": parent, "now": 1, "revision": i + 2})
@@ -435,7 +434,9 @@ async def test_aborting_one_action_leaves_its_parent_alone(site: Any, make: Any)
     await site.run("half")
     await site.call("ActionsService", "Enqueue", action=make.child("half", "c1"))
     await site.call(SERVICE, "AbortAction", action_id=make.action_id("half", "c1"))
-    phases = {a.id.name: a.status.phase for a in (await site.call(SERVICE, "ListActions", run_id=make.run_id("half"))).actions}
+    phases = {
+        a.id.name: a.status.phase for a in (await site.call(SERVICE, "ListActions", run_id=make.run_id("half"))).actions
+    }
     assert phases["c1"] == 7 and phases["a0"] in (1, 3)
 
 

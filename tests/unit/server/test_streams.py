@@ -63,7 +63,9 @@ async def test_stopping_ends_fifty_idle_watches_at_once_and_as_unavailable(site:
     await site.run("w")
     await site.executor.launched("w")
     watches = [
-        asyncio.create_task(drain(site.stream("ActionsService", "WatchForUpdates", parent_action_id=make.action_id("w"))))
+        asyncio.create_task(
+            drain(site.stream("ActionsService", "WatchForUpdates", parent_action_id=make.action_id("w")))
+        )
         for _ in range(50)
     ]
     await becomes(lambda: len(site.plane._rpc.streams) == 50)
