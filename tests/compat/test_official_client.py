@@ -6,6 +6,7 @@ import json
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +21,9 @@ from tests.conftest import Backend
 
 PROGRAMS = pathlib.Path(__file__).parent / "programs"
 PATIENCE_SECONDS = 60
+_ABORTED = -signal.SIGABRT
+"""On a busy machine the official client's HTTP library aborts the interpreter now and then after all is done; what it
+printed by then is what counts."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Client:
         """Run the CLI; gives what it prints, without colours."""
         done = self.official.run("flyte", "-c", str(self.backend.config), *argv, cwd=self.code)
         text = re.sub(r"\x1b\][^\\]*\\|\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
-        assert done.returncode == code, text[-3000:]
+        assert done.returncode in (code, _ABORTED), text[-3000:]
         return text
 
     def step(self, name: str, *arguments: str, ours: bool = False) -> Any:
@@ -49,7 +53,8 @@ class Client:
             )  # fmt: skip
         else:
             done = self.official.run("python", *argv, cwd=self.code)
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+        ends = (0,) if ours else (0, _ABORTED)
+        assert done.returncode in ends, done.stdout[-2000:] + done.stderr[-3000:]
         return json.loads(done.stdout.strip().splitlines()[-1])
 
 

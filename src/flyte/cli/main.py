@@ -16,9 +16,8 @@ from flyte.cli.exits import FAILED, INTERRUPTED, code_of_error, print_error, saf
 from flyte.cli.groups import Entry, LazyGroup
 from flyte.cli.options import OUTPUT_FORMATS
 from flyte.cli.state import CliState
-from flyte.client.leaving import leave
-from flyte.client.neighbours import official_sdk_warning
 from flyte.errors import FlyteError
+from flyte.leaving import leave
 
 _COMMANDS = {
     "abort": Entry("flyte.cli.abort:abort", "Abort a run or an action."),
@@ -99,9 +98,6 @@ def flyte(context: click.RichContext, /, **options: Any) -> None:
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with its exit code."""
-    warning = official_sdk_warning()
-    if warning is not None:
-        print(f"Warning: {warning}", file=sys.stderr)
     try:
         code = flyte.main(args=argv, prog_name="flyte", standalone_mode=False)
         sys.stdout.flush()

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
-from flyte.client.leaving import settle_at_exit
 from flyte.errors import BackendUnreachable, RpcError
+from flyte.leaving import settle_at_exit
 from flyte.wire.services import Method, method
 
 _RETRIED = frozenset({"unavailable", "resource_exhausted", "internal"})

@@ -31,11 +31,11 @@ from flyteidl2.task import common_pb2
 
 from flyte.authoring.controller import Running, enter
 from flyte.authoring.task import TaskTemplate
-from flyte.client.leaving import leave
 from flyte.client.session import Session, require_session, set_session
 from flyte.client.transport import Address, ConnectTransport
 from flyte.config.settings import Config, PlatformConfig, TaskConfig
 from flyte.errors import FlyteError, InvalidValue
+from flyte.leaving import leave
 from flyte.model.bundle import CodeBundle
 from flyte.model.context import ActionID, CheckpointPaths, RawDataPath, TaskContext
 from flyte.model.ids import ActionRef, RunId, Scope

@@ -91,6 +91,7 @@ class Dispatcher:
         self._address = ""
         self._tokens: dict[AttemptKey, str] = {}
         self._preparing: set[AttemptKey] = set()
+        self._looked_at = 0
 
     async def run(self) -> None:
         """Dispatch for ever: woken by the queue, by freed places and by back-offs that are over."""
@@ -105,7 +106,9 @@ class Dispatcher:
             queue.close()
 
     async def _wait(self, woken: Callable[[], Awaitable[None]]) -> None:
-        row = await patiently(lambda: self._store.read(lambda tx: tx.one("attempts.next_ready_at", now=self._clock())))
+        # Counted from the last look, not from now: what became ready in between would be waited for for ever.
+        seen = self._looked_at
+        row = await patiently(lambda: self._store.read(lambda tx: tx.one("attempts.next_ready_at", now=seen)))
         due = row["ready_at"] if row is not None else None
         timeout = None if due is None else max(0.0, (due - self._clock()) / 1e6)
         try:
@@ -133,9 +136,9 @@ class Dispatcher:
         self._tokens.pop(key, None)
 
     async def _lease(self) -> list[_Leased]:
+        now = self._looked_at = self._clock()
         if self._executor.free(0) <= 0:
             return []
-        now = self._clock()
 
         async def transaction(tx: Transaction) -> list[_Leased]:
             busy = await tx.one("attempts.busy_leaves", executor=self._executor.name)
