@@ -144,14 +144,23 @@ async def _deploy_plan(
     for env in plan:
         tasks = list(env.tasks.values()) if isinstance(env, TaskEnvironment) else []
         specs_of_env = [_spec(task, placement, packed, session) for task in tasks]
-        results = await asyncio.gather(*[_deploy_task(spec, session, scope, dry_run=dry_run) for spec in specs_of_env])
-        deployed[env.name] = DeployedTaskEnvironment(env, list(results), packed.images.get(env.name, ""))
+        calls = [_deploy_task(spec, session, scope, dry_run=dry_run) for spec in specs_of_env]
+        # All are asked, and of several refusals the first in order of declaration is told, every time the same.
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        made = [_or_raise(result) for result in results]
+        deployed[env.name] = DeployedTaskEnvironment(env, made, packed.images.get(env.name, ""))
     return Deployment(deployed, version)
 
 
 def _spec(task: Any, placement: Placement, packed: Packed, session: Session) -> Any:
     image = packed.images.get(task.parent_env_name or "") or image_uri(task, session.images)
     return task_spec(definition_of(task, placement, image), placement)
+
+
+def _or_raise(result: DeployedTask | BaseException) -> DeployedTask:
+    if isinstance(result, BaseException):
+        raise result
+    return result
 
 
 async def _deploy_task(spec: Any, session: Session, scope: Scope, *, dry_run: bool) -> DeployedTask:
