@@ -56,9 +56,11 @@ class Blobs:
         """
         try:
             path = local_path(uri).resolve()
-        except (StorageError, OSError, ValueError, RuntimeError) as e:  # RuntimeError: links in a circle
+        except (StorageError, OSError, ValueError, RuntimeError) as e:
             raise RpcError(f"{uri[:200]!r} is no address of this backend.", code="permission_denied") from e
-        if not path.is_relative_to(self._root) or ("://" in uri and not uri.startswith("file:")):
+        outside = not path.is_relative_to(self._root) or ("://" in uri and not uri.startswith("file:"))
+        # Links in a circle stay links; up to Python 3.12 they are a RuntimeError instead.
+        if outside or any(step.is_symlink() for step in (path, *path.parents)):
             raise RpcError(f"{uri[:200]!r} is no address of this backend.", code="permission_denied")
         return path
 
