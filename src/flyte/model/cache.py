@@ -67,14 +67,29 @@ def function_body_digest(func: Callable[..., Any], salt: str = "") -> str:
     The dump differs between Python minors, and so does the digest.
     """
     try:
-        source = textwrap.dedent(inspect.getsource(func))
-    except (OSError, TypeError) as e:
+        tree = _tree_of(func)
+    except (OSError, TypeError, SyntaxError) as e:
         name = getattr(func, "__qualname__", repr(func))
         raise InvalidValue(
             f"The source of {name} cannot be read, so its cache version cannot follow from its body. "
             "Give one: flyte.Cache('override', version_override='1')."
         ) from e
-    return hashlib.sha256((ast.dump(ast.parse(source)) + salt).encode()).hexdigest()
+    return hashlib.sha256((ast.dump(tree) + salt).encode()).hexdigest()
+
+
+def _tree_of(func: Callable[..., Any]) -> ast.Module:
+    """The syntax tree of a function's own source.
+
+    Raises:
+        OSError: There is none, or what is found is another's: since Python 3.13 all code without a file
+            counts as that of `python -c`.
+    """
+    tree = ast.parse(textwrap.dedent(inspect.getsource(func)))
+    code = getattr(inspect.unwrap(func), "__code__", None)
+    defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    if code is not None and code.co_name != "<lambda>" and code.co_name not in defined:
+        raise OSError(f"The source found for {code.co_name} does not define it.")
+    return tree
 
 
 def _age(value: timedelta | int) -> timedelta:
