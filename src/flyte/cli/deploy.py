@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +14,11 @@ from flyte.cli.groups import PAGE
 from flyte.cli.options import SETTINGS, output_option, scope_options
 from flyte.cli.printing import print_json, print_rows, user_output_apart
 from flyte.cli.state import CliState
-from flyte.cli.userfile import NamesInFile, file_path, listed, load, root_of, state_of
+from flyte.cli.userfile import FileGroup, NamesInFile, file_path, listed, root_of, state_of
 from flyte.errors import FeatureNotAvailable
 from flyte.launch.deploying import DeployedTask, Deployment
 from flyte.launch.deploying import deploy as deploy_environments
-from flyte.launch.discover import LoadedFile, environment_named
+from flyte.launch.discover import environment_named
 
 _FLAGS = "flyte.deploy.flags"
 
@@ -54,31 +53,14 @@ class _DeployGroup(NamesInFile):
         return _FileGroup(
             name=cmd_name,
             path=file_path(cmd_name),
+            flags=_flags,
             help=f"Deploy an environment of {cmd_name}, by the variable it is assigned to.",
             subcommand_metavar="ENVIRONMENT",
         )
 
 
-class _FileGroup(NamesInFile):
+class _FileGroup(FileGroup):
     """The environments of one file, by variable."""
-
-    def __init__(self, *args: Any, path: pathlib.Path, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._path = path
-        self._loaded: LoadedFile | None = None
-
-    def _file(self, ctx: click.Context) -> LoadedFile:
-        if self._loaded is None:
-            flags = _flags(ctx)
-            self._loaded = load(
-                self._path,
-                state_of(ctx),
-                project=flags.project,
-                domain=flags.domain,
-                root=root_of(flags.root_dir),
-                images=flags.image,
-            )
-        return self._loaded
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._file(ctx).environments)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 import sys
 from dataclasses import dataclass, fields
 from typing import Any
@@ -17,9 +16,9 @@ from flyte.cli.options import SETTINGS, output_option, pairs, scope_options
 from flyte.cli.printing import print_json, user_output_apart
 from flyte.cli.result import print_outputs, wait_and_print
 from flyte.cli.state import CliState
-from flyte.cli.userfile import NamesInFile, file_path, listed, load, misplaced, nearest, root_of, state_of
+from flyte.cli.userfile import FileGroup, NamesInFile, file_path, listed, misplaced, nearest, root_of, state_of
 from flyte.errors import BackendUnreachable, BaseRuntimeError, InvalidValue, RemoteTaskNotFoundError
-from flyte.launch.discover import LoadedFile, task_named, unknown_name
+from flyte.launch.discover import task_named, unknown_name
 from flyte.launch.running import Runner, RunOptions
 from flyte.model.interface import NativeInterface
 from flyte.remote.task import Task, TaskDetails
@@ -113,29 +112,13 @@ class _RunGroup(NamesInFile):
         path = file_path(cmd_name)
         if cmd_name in _LATER_WORDS and not path.exists():
             raise click.UsageError(not_available(f"flyte run {cmd_name}"), ctx)
-        return _FileGroup(name=cmd_name, path=path, help=f"Run a task of {cmd_name}.", subcommand_metavar="TASK")
+        return _FileGroup(
+            name=cmd_name, path=path, flags=_flags, help=f"Run a task of {cmd_name}.", subcommand_metavar="TASK"
+        )
 
 
-class _FileGroup(NamesInFile):
+class _FileGroup(FileGroup):
     """The tasks of one file."""
-
-    def __init__(self, *args: Any, path: pathlib.Path, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._path = path
-        self._loaded: LoadedFile | None = None
-
-    def _file(self, ctx: click.Context) -> LoadedFile:
-        if self._loaded is None:
-            flags = _flags(ctx)
-            self._loaded = load(
-                self._path,
-                state_of(ctx),
-                project=flags.project,
-                domain=flags.domain,
-                root=root_of(flags.root_dir),
-                images=flags.image,
-            )
-        return self._loaded
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._file(ctx).tasks)

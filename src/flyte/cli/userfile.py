@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import pathlib
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import rich_click as click
 
@@ -23,17 +24,28 @@ def root_of(root_dir: str | None) -> pathlib.Path:
     return pathlib.Path(root_dir).expanduser().absolute() if root_dir else pathlib.Path.cwd()
 
 
-def load(
-    path: pathlib.Path, state: CliState, *, project: str | None, domain: str | None, root: pathlib.Path,
-    images: tuple[str, ...],
-) -> LoadedFile:  # fmt: skip
+class FileFlags(Protocol):
+    """The options of a verb that say how a user's file is executed."""
+
+    @property
+    def project(self) -> str | None: ...
+    @property
+    def domain(self) -> str | None: ...
+    @property
+    def root_dir(self) -> str | None: ...
+    @property
+    def image(self) -> tuple[str, ...]: ...
+
+
+def load(path: pathlib.Path, state: CliState, flags: FileFlags) -> LoadedFile:
     """Execute a user's file, with the configuration known and no backend needed.
 
     Raises:
         InvalidValue: There is no such file, or it lies outside the root.
         ModuleLoadError: It cannot be executed; the sentence says which file and line.
     """
-    connect.prepare(state, project=project, domain=domain, root_dir=root, images=images)
+    root = root_of(flags.root_dir)
+    connect.prepare(state, project=flags.project, domain=flags.domain, root_dir=root, images=flags.image)
     with user_output_apart(state):
         return load_file(path, root)
 
@@ -84,6 +96,28 @@ class NamesInFile(click.RichGroup):
             return parse(ctx, args)
         except click.NoSuchOption as e:
             raise misplaced(e, ctx, ctx.info_name or "FILE") or e from None
+
+
+class FileGroup(NamesInFile):
+    """What one file offers. The file is executed once, when the first of it is asked for.
+
+    Args:
+        path: The file.
+        flags: The options of the verb, from the context.
+    """
+
+    def __init__(
+        self, *args: Any, path: pathlib.Path, flags: Callable[[click.Context], FileFlags], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._path = path
+        self._flags = flags
+        self._loaded: LoadedFile | None = None
+
+    def _file(self, ctx: click.Context) -> LoadedFile:
+        if self._loaded is None:
+            self._loaded = load(self._path, state_of(ctx), self._flags(ctx))
+        return self._loaded
 
 
 def nearest(name: str, known: list[str]) -> str:
