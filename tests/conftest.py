@@ -22,6 +22,12 @@ STRICT = os.environ.get("FLYTE_TEST_REQUIRE_PARTS") == "1"
 """True where a missing part of the machine is a failure, not a skip."""
 
 
+def pytest_configure() -> None:
+    """Let the programs that tests start hear Ctrl-C: a shell's job in the background hands down that it is ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _optional_parts() -> set[str]:
     listed = ROOT / ".ci" / "optional-parts"
     if not listed.exists():
