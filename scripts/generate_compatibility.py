@@ -12,6 +12,7 @@ interpreter that has a package called `flyte`.
 from __future__ import annotations
 
 import argparse
+import enum
 import functools
 import importlib
 import inspect
@@ -130,7 +131,7 @@ def entry_of(value: Any) -> Entry:
         else:
             kind = "protocol" if getattr(value, "_is_protocol", False) else "class"
         entry: Entry = {"kind": kind}
-        if kind == "class":
+        if kind == "class" and not issubclass(value, enum.Enum):  # how an enum is called follows from Python's version
             parameters = parameters_of(value)
             if parameters is not None:
                 entry["parameters"] = parameters
@@ -262,6 +263,20 @@ def _additions(namespace: str, official: dict[str, Entry]) -> list[str]:
     return sorted(mine - set(official))
 
 
+_BEHAVIOUR = (
+    (
+        "the call of a synchronous task in an asynchronous task",
+        "raises `SyncTaskCallInAsyncContextError`",
+        "can be awaited; used without that it raises the error ([why](decisions/awaiting-synchronous-tasks.md))",
+    ),
+    ("`flyte.map` in local mode", "one element after the other", "all at once, or as `concurrency` says"),
+    ("timeouts, environment variables and secrets in local mode", "ignored", "applied"),
+    ("a local run", "has no name of its own and no phase", "has both, and is kept in the history"),
+    ("`str(run)`", "a table of facts about the run", "the value of a finished run with one output"),
+)
+"""What introspection does not show and a user may meet."""
+
+
 def page() -> str:
     """The text of docs/compatibility.md."""
     official = json.loads(RECORD.read_text())
@@ -282,8 +297,8 @@ def page() -> str:
         "# Compatibility",
         "",
         f"The public names of the official Flyte SDK {official['version']}, and what this distribution has of them.",
-        "The page is made by introspection of both: it compares names, kinds, parameter names and public members. It",
-        "says nothing of behaviour, which the tests against the official client do.",
+        "The page is made by introspection of both: it compares names, kinds, parameter names and public members. Of",
+        "behaviour it names what differs on purpose; what is the same the tests against the official client show.",
         "",
         "- **same**: nothing differs that introspection shows.",
         "- **differs**: the name exists; what differs stands beside it.",
@@ -294,6 +309,12 @@ def page() -> str:
         "|---|---|---|---|",
         *table,
         f"| all | {totals[0]} | {totals[1]} | {totals[2]} |",
+        "",
+        "## Behaviour that differs on purpose",
+        "",
+        "| what | official | here |",
+        "|---|---|---|",
+        *(f"| {' | '.join(row)} |" for row in _BEHAVIOUR),
         "",
     ]
     return "\n".join([*head, *body]).rstrip() + "\n"

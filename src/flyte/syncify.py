@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
@@ -23,6 +24,21 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S")
+
+
+def on_running_loop() -> bool:
+    """True where blocking would block an event loop.
+
+    A process that has not loaded asyncio has no loop, and this does not load it: that costs 50 ms.
+    """
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class Bridge:
@@ -147,6 +163,23 @@ class SyncGenerator(Generic[P, R]):
     def __get__(self, instance: Any, owner: type | None = None) -> SyncGenerator[..., R]:
         bound = self._function.__get__(instance, owner)
         return SyncGenerator(bound, self._owner)
+
+
+class BlockingFunction(Generic[P, R]):
+    """A function that blocks (call it), with an asynchronous form (`.aio`) that does so in a thread."""
+
+    def __init__(self, function: Callable[P, R]) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self._function(*args, **kwargs)
+
+    async def aio(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The same, without blocking the loop."""
+        import asyncio
+
+        return await asyncio.to_thread(self._function, *args, **kwargs)
 
 
 class Syncify:

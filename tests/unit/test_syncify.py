@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from flyte.syncify import Bridge, bridge, run_blocking, syncify
+from flyte.syncify import BlockingFunction, Bridge, bridge, on_running_loop, run_blocking, syncify
 
 mark: contextvars.ContextVar[str] = contextvars.ContextVar("mark", default="none")
 
@@ -190,3 +190,22 @@ def test_loops_of_ended_iterations_are_used_again() -> None:
     for _ in range(20):
         assert list(count(2)) == [0, 1]
     assert threading.active_count() <= before + 1
+
+
+@BlockingFunction
+def blocking(prefix: str = "") -> str:
+    """Say which thread runs this."""
+    return prefix + threading.current_thread().name
+
+
+async def test_a_blocking_function_has_a_form_that_does_not_block_the_loop() -> None:
+    mine = threading.current_thread().name
+    assert blocking("in ") == f"in {mine}"
+    assert (await blocking.aio("in ")).startswith("in ")
+    assert await blocking.aio() != mine
+    assert blocking.__doc__ == "Say which thread runs this."
+
+
+async def test_a_loop_is_seen_where_it_runs() -> None:
+    assert on_running_loop()
+    assert not await asyncio.to_thread(on_running_loop)

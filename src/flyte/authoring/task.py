@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import sys
 import weakref
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, fields, replace
@@ -12,13 +11,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVa
 
 from flyte.authoring.checks import LONGEST_SHORT_NAME, as_links, as_triggers, check_settings
 from flyte.authoring.controller import running
-from flyte.errors import (
-    FeatureNotAvailable,
-    FeatureNotAvailableAttribute,
-    InvalidType,
-    InvalidValue,
-    SyncTaskCallInAsyncContextError,
-)
+from flyte.authoring.pending import PendingCall
+from flyte.errors import FeatureNotAvailable, FeatureNotAvailableAttribute, InvalidType, InvalidValue
 from flyte.model.cache import Cache, CacheRequest, FunctionBodyPolicy, VersionParameters, as_cache
 from flyte.model.documentation import Documentation, Link
 from flyte.model.image import Image
@@ -31,6 +25,7 @@ from flyte.model.secret import SecretRequest
 from flyte.model.task import MAX_INLINE_IO_BYTES
 from flyte.model.timeout import TimeoutType, as_timeout
 from flyte.model.trigger import Trigger
+from flyte.syncify import on_running_loop
 
 if TYPE_CHECKING:
     from flyte.authoring.environment import TaskEnvironment
@@ -64,7 +59,8 @@ class TaskTemplate(Generic[P, R_co]):
     """Base of all kinds of tasks: what a task is, whatever runs it.
 
     Users get one from `@env.task` and call it; every field can be read. Inside a task a call starts a child
-    action, outside it is a plain function call.
+    action, outside it is a plain function call. The call of a synchronous task blocks until the child is over; on a
+    running event loop, which must not be blocked, it is awaited instead, and starts the child then.
     """
 
     name: str
@@ -148,7 +144,8 @@ class TaskTemplate(Generic[P, R_co]):
             return self.forward(*args, **kwargs)
         if not self._call_as_synchronous:
             return cast(R_co, state.controller.call_async(self, args, kwargs))
-        _refuse_on_running_loop(self.name)
+        if on_running_loop():
+            return cast(R_co, PendingCall(self, args, kwargs, depth=2))
         return cast(R_co, state.controller.call(self, args, kwargs))
 
     @overload
@@ -307,18 +304,3 @@ class AsyncFunctionTaskTemplate(TaskTemplate[P, R_co]):
     def execute(self, *args: P.args, **kwargs: P.kwargs) -> R_co | Coroutine[Any, Any, R_co]:
         """Run the function as the body of an action."""
         return self.func(*args, **kwargs)
-
-
-def _refuse_on_running_loop(name: str) -> None:
-    # Without asyncio loaded there is no running loop, and loading it costs 50 ms.
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None:
-        return
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise SyncTaskCallInAsyncContextError(
-        f"The synchronous task {name} was called on a running event loop and would block it. "
-        f"Use `await {name.rpartition('.')[2]}.aio(...)` instead."
-    )

@@ -141,7 +141,7 @@ class RemoteController:
     async def call_deployed(self, task: Any, kwargs: Mapping[str, Any]) -> Any:
         context = _context()
         interface: NativeInterface = task.interface
-        bound = interface.convert_to_kwargs(**kwargs)
+        bound = bound_arguments(task, (), kwargs)
         spec: task_definition_pb2.TaskSpec = task.spec
         inputs = await asyncio.to_thread(self._deployed_inputs, task, bound, context)
         child = self._named(spec, task.ref, inputs, context, task.queue or "")

@@ -7,22 +7,45 @@ import pathlib
 import traceback
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
-from flyte.authoring.task import TaskTemplate
+from flyte.authoring.pending import refuse_pending
 from flyte.errors import BaseRuntimeError, FlyteError, RuntimeDataValidationError, RuntimeUserError, from_code
+from flyte.model.interface import NativeInterface
 
 
-def bound_arguments(task: TaskTemplate[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+class Signed(Protocol):
+    """What can be called with inputs: a task, or a handle on a deployed one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def interface(self) -> NativeInterface: ...
+
+
+def bound_arguments(task: Signed, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments by input name.
 
     Raises:
         InvalidValue: Too many, unknown, doubled or missing; the sentence names task and input.
+        SyncTaskCallInAsyncContextError: One is the call of another task that was not awaited.
     """
     try:
-        return task.interface.convert_to_kwargs(*args, **kwargs)
+        bound = task.interface.convert_to_kwargs(*args, **kwargs)
     except FlyteError as e:
         raise type(e)(f"Task {task.name}: {e.message}") from None
+    refuse_pending(bound.values(), f"its result was given to task {task.name}")
+    return bound
+
+
+def refuse_pending_result(result: Any, task_name: str) -> None:
+    """Refuse a result that is the call of another task, or a tuple of results of which one is.
+
+    Raises:
+        SyncTaskCallInAsyncContextError: It was not awaited.
+    """
+    values = (result, *result) if isinstance(result, tuple) else (result,)
+    refuse_pending(values, f"task {task_name} returned its result")
 
 
 def as_parent_sees(error: BaseException) -> BaseRuntimeError:

@@ -16,7 +16,6 @@ from flyte.errors import (
     InvalidType,
     InvalidValue,
     RuntimeUserError,
-    SyncTaskCallInAsyncContextError,
 )
 from flyte.model.context import ActionID, RawDataPath, TaskContext
 
@@ -118,12 +117,11 @@ async def test_inside_a_task_an_asynchronous_call_is_awaited() -> None:
     ]
 
 
-async def test_a_blocking_call_on_a_running_loop_is_refused() -> None:
-    with (
-        inside(Recording()),
-        pytest.raises(SyncTaskCallInAsyncContextError, match=r"Use `await double\.aio\(\.\.\.\)`"),
-    ):
-        double(1)
+async def test_on_a_running_loop_the_call_of_a_synchronous_task_is_awaited() -> None:
+    controller = Recording()
+    with inside(controller):
+        assert await double(1) == "awaited"  # type: ignore[misc]  # a type checker sees the result
+    assert controller.calls == [("call_async", "calls.double", (1,), {})]
 
 
 async def test_whether_code_is_in_a_task_follows_threads_of_asyncio() -> None:
@@ -247,6 +245,11 @@ async def blocking_parent(x: int) -> int:
 
 
 @env.task
+async def awaiting_parent(x: int) -> int:
+    return await double(x)  # type: ignore[misc]  # a type checker sees the result
+
+
+@env.task
 def who(x: int) -> str:
     return flyte.ctx().action.name
 
@@ -277,8 +280,11 @@ class TestInALocalRun:
     def test_asynchronous_tasks_gather_children_of_both_kinds(self) -> None:
         assert flyte.run(async_parent, x=3).outputs()[0] == [4, 4, 6]
 
-    def test_a_blocking_call_in_an_asynchronous_task_is_refused(self) -> None:
-        with pytest.raises(RuntimeUserError, match=r"Use `await double\.aio\(\.\.\.\)` instead") as e:
+    def test_a_synchronous_call_in_an_asynchronous_task_is_awaited_or_refused(self) -> None:
+        assert flyte.run(awaiting_parent, 1).outputs()[0] == 2
+        with pytest.raises(
+            RuntimeUserError, match=r"calls\.double was called on .* write `await double\(\.\.\.\)`"
+        ) as e:
             flyte.run(blocking_parent, 1)
         assert e.value.code == "SyncTaskCallInAsyncContextError"
 

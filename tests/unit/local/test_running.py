@@ -399,17 +399,6 @@ def test_a_recursion_without_end_is_a_failure_of_the_task() -> None:
 
 
 @env.task
-async def blocks_its_loop() -> str:
-    return greet("you")
-
-
-def test_a_blocking_call_on_a_loop_is_refused_with_the_remedy() -> None:
-    with pytest.raises(flyte.errors.RuntimeUserError, match=r"greet\.aio") as caught:
-        flyte.run(blocks_its_loop)
-    assert caught.value.code == "SyncTaskCallInAsyncContextError"
-
-
-@env.task
 def interrupted() -> None:
     raise KeyboardInterrupt
 

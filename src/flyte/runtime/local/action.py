@@ -22,6 +22,7 @@ from flyte.errors import (
     NonRecoverableError,
     RuntimeDataValidationError,
     StorageError,
+    SyncTaskCallInAsyncContextError,
     TaskTimeoutError,
 )
 from flyte.lifecycle.machine import (
@@ -44,7 +45,7 @@ from flyte.model.phase import ActionPhase
 from flyte.model.retry import Backoff, as_retry_strategy
 from flyte.model.secret import as_secrets
 from flyte.model.timeout import as_timeout
-from flyte.runtime.invocation import as_parent_sees, without_our_frames
+from flyte.runtime.invocation import as_parent_sees, refuse_pending_result, without_our_frames
 from flyte.runtime.local.clock import SYSTEM_CLOCK, Clock
 from flyte.runtime.local.record import ErrorText, Recorder
 from flyte.runtime.local.results import ResultCache
@@ -267,7 +268,7 @@ class Action:
             return self._failed(outcome.error, is_late=outcome.is_late)
         try:
             outputs = self._returned(outcome.value)
-        except RuntimeDataValidationError as e:
+        except (RuntimeDataValidationError, SyncTaskCallInAsyncContextError) as e:
             return self._failed(e)
         self.value = as_return_value(
             self.task.interface, tuple(copy.given(self._conversion) for copy in outputs.values())
@@ -279,6 +280,7 @@ class Action:
 
     def _returned(self, result: Any) -> dict[str, Copied]:
         interface, outputs = self.task.interface, {}
+        refuse_pending_result(result, self.task.name)
         for name, value in returned_values(interface, result, self.task.name).items():
             try:
                 outputs[name] = copied(value, interface.outputs[name], self._conversion)
