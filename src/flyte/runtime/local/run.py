@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -23,7 +22,7 @@ from flyte.runtime.local.controller import LocalController
 from flyte.runtime.local.handle import LocalRun
 from flyte.runtime.local.record import ErrorText
 from flyte.runtime.local.stores import data_folder, open_recorder, open_results
-from flyte.syncify import bridge
+from flyte.syncify import bridge, on_running_loop
 
 log = logging.getLogger("flyte")
 
@@ -43,6 +42,8 @@ class LocalOptions(Protocol):
     def domain(self) -> str | None: ...
     @property
     def env_vars(self) -> dict[str, str] | None: ...
+    @property
+    def labels(self) -> dict[str, str] | None: ...
     @property
     def overwrite_cache(self) -> bool: ...
     @property
@@ -70,7 +71,7 @@ def run_local(
         InvalidValue, InvalidType: The arguments do not fit the task's inputs.
     """
     bound = bound_arguments(task, args, kwargs)
-    if _is_on_a_loop():
+    if on_running_loop():
         return bridge.run(run_local_async(task, args, kwargs, options, clock))
     run = _new_run(options, clock)
     controller, outside = LocalController(run), _outside(run, options)
@@ -81,7 +82,7 @@ def run_local(
             import asyncio  # not at the top: synchronous tasks do without it
 
             value = asyncio.run(controller.run_root_async(task, bound, outside))
-    return _handle(run, task, bound, value)
+    return _handle(run, task, bound, value, options)
 
 
 async def run_local_async(
@@ -93,19 +94,7 @@ async def run_local_async(
     run = _new_run(options, clock)
     with _recorded(run, options):
         value = await LocalController(run).run_root_async(task, bound, _outside(run, options))
-    return _handle(run, task, bound, value)
-
-
-def _is_on_a_loop() -> bool:
-    # Without asyncio loaded there is no running loop, and loading it costs 50 ms.
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None:
-        return False
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
+    return _handle(run, task, bound, value, options)
 
 
 def _new_run(options: LocalOptions, clock: Clock) -> LocalRunInfo:
@@ -178,8 +167,13 @@ def _levels(options: LocalOptions) -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def _handle(run: LocalRunInfo, task: TaskTemplate[..., Any], bound: Mapping[str, Any], value: Any) -> LocalRun:
+def _handle(
+    run: LocalRunInfo, task: TaskTemplate[..., Any], bound: Mapping[str, Any], value: Any, options: LocalOptions
+) -> LocalRun:
     count = len(task.interface.outputs)
     values = () if count == 0 else (value,) if count == 1 else tuple(value)
     inputs = dict(task.interface.with_defaults(bound))
-    return LocalRun(run.name, run.folder, values, inputs, project=run.project, domain=run.domain)
+    return LocalRun(
+        run.name, run.folder, values, inputs, task.interface,
+        project=run.project, domain=run.domain, labels=options.labels,
+    )  # fmt: skip
