@@ -10,14 +10,16 @@ from flyteidl2.workflow import run_definition_pb2
 
 from flyte.client.session import require_session
 from flyte.errors import RpcError
-from flyte.model.ids import ActionRef, RunId
+from flyte.model.ids import RunId
 from flyte.model.phase import ActionPhase
 from flyte.remote import logs
 from flyte.remote.details import ActionDetails, WaitFor, action_ref, call_runs, fetch_details, watch_details
 from flyte.remote.facts import ActionFacts
 from flyte.remote.listing import SortBy, TimeFilter, equal, list_request, pages, phase_filter, time_filter
 from flyte.syncify import syncify
-from flyte.wire.ids import action_to_pb
+from flyte.wire.ids import action_to_pb, run_to_pb
+
+_ALL = 1_000_000
 
 
 @dataclass
@@ -37,22 +39,16 @@ class Action(ActionFacts):
         created_at: TimeFilter | None = None,
         updated_at: TimeFilter | None = None,
     ) -> AsyncIterator[Action]:
-        """The actions of a run, oldest first unless sorted."""
-        run = RunId(require_session().scope(), for_run_name)
+        """The actions of a run of the configured project and domain, oldest first unless sorted."""
+        run = run_to_pb(RunId(require_session().scope(), for_run_name))
         filters = [
             *phase_filter(in_phase),
             *equal("parent_name", parent_name),
             *time_filter("created_at", created_at),
             *time_filter("updated_at", updated_at),
         ]
-        request = list_request(filters, sort_by, ("created_at", "asc"), 1_000_000)
-        run_pb = action_to_pb(ActionRef(run, "a0")).run
-
-        async def fetch(page: Any) -> Any:
-            return await call_runs("ListActions", request=page, run_id=run_pb)
-
-        async for row in pages(fetch, request, lambda answer: answer.actions, 1_000_000):
-            yield Action(row)
+        async for action in actions_of(run, filters, sort_by):
+            yield action
 
     @staticmethod
     @syncify
@@ -76,8 +72,8 @@ class Action(ActionFacts):
         raw: bool = False,
         filter_system: bool = False,
     ) -> None:
-        """Print its log, and on until it is over."""
-        await logs.show(self.pb2.id, attempt, max_lines, show_ts=show_ts, filter_system=filter_system)
+        """Print its log, and on until it is over; the parameters are those of `Run.show_logs`."""
+        await logs.show(self.pb2.id, attempt, max_lines, show_ts=show_ts, raw=raw, filter_system=filter_system)
 
     @syncify
     async def get_logs(
@@ -119,6 +115,17 @@ class Action(ActionFacts):
 
     def __repr__(self) -> str:
         return f"Action({self.run_name}/{self.name}, {self.phase.value}, task={self.task_name})"
+
+
+async def actions_of(run_id: Any, filters: list[Any], sort_by: SortBy | None = None) -> AsyncIterator[Action]:
+    """The actions of a run, wherever it is, oldest first unless sorted."""
+    request = list_request(filters, sort_by, ("created_at", "asc"), _ALL)
+
+    async def fetch(page: Any) -> Any:
+        return await call_runs("ListActions", request=page, run_id=run_id)
+
+    async for row in pages(fetch, request, lambda answer: answer.actions, _ALL):
+        yield Action(row)
 
 
 async def abort_action(action_id: Any, reason: str) -> None:

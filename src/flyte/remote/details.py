@@ -298,7 +298,14 @@ async def fetch_data(action_id: Any) -> Any:
 async def watch_details(
     action_id: Any, interface: NativeInterface | None = None, wait_for: WaitFor = "terminal"
 ) -> AsyncGenerator[ActionDetails, None]:
-    """An action's details now and after every change, until it is over (or runs). Reconnects by itself."""
+    """An action's details now and after every change, until it is over (or runs). Reconnects by itself.
+
+    Raises:
+        InvalidValue: `wait_for` is something else than `"terminal"` or `"running"`.
+        RpcError: The backend refused the request, or could not be reached any more.
+    """
+    if wait_for not in ("terminal", "running"):
+        raise InvalidValue(f"wait_for must be 'terminal' or 'running', not {wait_for!r}.")
     failures = 0
     while True:
         request = method("RunService", "WatchActionDetails").request(action_id=action_id)

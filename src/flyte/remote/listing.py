@@ -25,14 +25,15 @@ class TimeFilter:
     before: dt.datetime | None = None
 
 
-def phase_filter(phases: tuple[ActionPhase | str, ...] | None) -> list[list_pb2.Filter]:
-    """Only these phases.
+def phase_filter(phases: tuple[ActionPhase | str, ...] | ActionPhase | str | None) -> list[list_pb2.Filter]:
+    """Only these phases; a single one may stand for itself.
 
     Raises:
         InvalidValue: A phase that does not exist.
     """
     if not phases:
         return []
+    phases = (phases,) if isinstance(phases, str) else phases
     try:
         numbers = [str(int(phase_to_pb(ActionPhase(phase)))) for phase in phases]
     except ValueError as e:
@@ -68,8 +69,17 @@ def label_filters(labels: dict[str, str] | None, keys: list[str] | None) -> list
 
 
 def list_request(filters: list[list_pb2.Filter], sort_by: SortBy | None, default: SortBy, limit: int) -> Any:
-    """The first page's request."""
-    key, direction = sort_by or default
+    """The first page's request.
+
+    Raises:
+        InvalidValue: The limit is negative, or the order is not a key with `"asc"` or `"desc"`.
+    """
+    if limit < 0:
+        raise InvalidValue(f"limit must be zero or more, not {limit}.")
+    order = sort_by or default
+    if len(order) != 2 or order[1] not in ("asc", "desc"):
+        raise InvalidValue(f"sort_by must be (key, 'asc') or (key, 'desc'), not {order!r}.")
+    key, direction = order
     sort = list_pb2.Sort(key=key, direction=list_pb2.Sort.ASCENDING if direction == "asc" else list_pb2.Sort.DESCENDING)
     return list_pb2.ListRequest(limit=min(limit, PAGE), sort_by=sort, filters=filters)
 
@@ -79,7 +89,7 @@ async def pages(
 ) -> AsyncIterator[Any]:
     """Rows of page after page, up to a limit."""
     given = 0
-    while True:
+    while given < limit:
         answer = await fetch(request)
         for row in rows(answer):
             yield row

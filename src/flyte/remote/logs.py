@@ -1,4 +1,4 @@
-"""Reading logs of attempts while they grow."""
+"""Reading logs of attempts while they grow, and showing them: what a task wrote never commands a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from flyteidl2.logs.dataplane import payload_pb2
 
 from flyte.client.session import require_transport
-from flyte.errors import LogsNotYetAvailableError, RpcError
+from flyte.errors import InvalidValue, LogsNotYetAvailableError, RpcError
 from flyte.wire.phases import phase_from_pb
 from flyte.wire.services import method
 
@@ -37,8 +37,11 @@ async def lines(
         wait: Wait for a log that is not there yet.
 
     Raises:
+        InvalidValue: `attempt` is negative.
         LogsNotYetAvailableError: There is no log (yet).
     """
+    if attempt is not None and attempt < 0:
+        raise InvalidValue(f"Attempts count from 1; there is no attempt {attempt}.")
     transport = require_transport()
     given, failures = 0, 0
     while True:
@@ -72,25 +75,56 @@ def _text(line: Any, *, show_ts: bool) -> str:
     return f"{moment.isoformat(timespec='milliseconds')} {line.message}"
 
 
+def log_lines(text: str) -> list[str]:
+    """A piece of a log as lines for a terminal: a carriage return ends a line, as a progress bar's does."""
+    return [safe_line(part) for part in text.rstrip("\r\n").replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+
+
+def safe_line(text: str) -> str:
+    """Text without a character that a terminal would obey; each is spelled out."""
+    return "".join(c if c == "\t" or c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 async def show(
     action_id: Any,
     attempt: int | None = None,
     max_lines: int = 30,
     *,
     show_ts: bool = False,
+    raw: bool = False,
     filter_system: bool = False,
 ) -> None:
-    """Print a log: all lines of one that still grows, the last `max_lines` of one that is over."""
+    """Print a log: all lines of one that still grows, the last `max_lines` of one that is over.
+
+    Args:
+        raw: Print what the task wrote as it is, control characters and all.
+
+    Raises:
+        InvalidValue: `max_lines` is negative.
+        LogsNotYetAvailableError: There is no log (yet).
+    """
+    if max_lines < 0:
+        raise InvalidValue(f"show_logs(max_lines=…) must be zero or more, not {max_lines}.")
+    log = _shown(lines(action_id, attempt, show_ts=show_ts, filter_system=filter_system), raw=raw)
     if await _is_over(action_id):
         recent: deque[str] = deque(maxlen=max_lines)
-        async for line in lines(action_id, attempt, show_ts=show_ts, filter_system=filter_system):
+        async for line in log:
             recent.append(line)
         sys.stdout.writelines(recent)
     else:
-        async for line in lines(action_id, attempt, show_ts=show_ts, filter_system=filter_system):
+        async for line in log:
             sys.stdout.write(line)
             sys.stdout.flush()
     sys.stdout.flush()
+
+
+async def _shown(log: AsyncIterator[str], *, raw: bool) -> AsyncIterator[str]:
+    async for line in log:
+        if raw:
+            yield line
+        else:
+            for part in log_lines(line):
+                yield f"{part}\n"
 
 
 async def _is_over(action_id: Any) -> bool:

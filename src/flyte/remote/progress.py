@@ -17,6 +17,7 @@ from flyte.errors import FlyteError, LogsNotYetAvailableError
 from flyte.model.phase import ActionPhase
 from flyte.remote import logs
 from flyte.remote.details import ActionDetails, WaitFor
+from flyte.remote.logs import log_lines, safe_line
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -143,11 +144,4 @@ async def _tail(run: Run, started: asyncio.Queue[int | None], display: Display) 
             display.line(f"(the log of attempt {attempt} cannot be read: {safe_line(e.message)})")
 
 
-def log_lines(text: str) -> list[str]:
-    """A piece of a log as lines for a terminal: a carriage return ends a line, as a progress bar's does."""
-    return [safe_line(part) for part in text.rstrip("\r\n").replace("\r\n", "\n").replace("\r", "\n").split("\n")]
-
-
-def safe_line(text: str) -> str:
-    """Text without a character that a terminal would obey; each is spelled out."""
-    return "".join(c if c == "\t" or c.isprintable() else ascii(c)[1:-1] for c in text)
+__all__ = ["Display", "Lines", "Moving", "Quiet", "follow", "log_lines", "moving", "show_progress"]

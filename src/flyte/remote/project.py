@@ -9,6 +9,7 @@ from typing import Any, Literal
 from flyteidl2.project import project_service_pb2
 
 from flyte.client.session import require_session, require_transport
+from flyte.errors import InvalidValue
 from flyte.remote.listing import SortBy
 from flyte.syncify import syncify
 from flyte.wire.services import method
@@ -68,7 +69,14 @@ class Project:
         labels: dict[str, str] | None = None,
         state: Literal["archived", "active"] | None = None,
     ) -> Project:
-        """Change what a project says of itself, or archive it."""
+        """Change what a project says of itself, or archive it.
+
+        Raises:
+            InvalidValue: `state` is neither `"active"` nor `"archived"`.
+            RpcError: There is no such project (code `not_found`).
+        """
+        if state is not None and state not in _STATES:
+            raise InvalidValue(f"The state of a project is 'active' or 'archived', not {state!r}.")
         current = (await _call("GetProject", id=id, org=_org())).project
         changed = project_service_pb2.Project(
             id=id,

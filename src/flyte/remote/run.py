@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from flyte.model.interface import NativeInterface
 from flyte.model.outcome import ActionOutputs, as_text
 from flyte.model.phase import ActionPhase
 from flyte.remote import logs
-from flyte.remote.action import Action
+from flyte.remote.action import Action, actions_of
 from flyte.remote.details import ActionDetails, ActionInputs, WaitFor, fetch_details, watch_details
 from flyte.remote.listing import (
     SortBy,
@@ -27,7 +26,7 @@ from flyte.remote.listing import (
     phase_filter,
     time_filter,
 )
-from flyte.syncify import bridge, syncify
+from flyte.syncify import bridge, on_running_loop, syncify
 from flyte.wire.ids import action_to_pb, project_to_pb, run_to_pb
 from flyte.wire.phases import phase_from_pb
 from flyte.wire.services import method
@@ -221,12 +220,13 @@ class Run:
 
     @property
     def status(self) -> str:
-        """The phase in upper case, `"SUCCEEDED"` say. Asks the backend unless the run is known to be over."""
-        if not self.done():
-            try:
-                asyncio.get_running_loop()
-            except RuntimeError:
-                bridge.run(self._sync())
+        """The phase in upper case, `"SUCCEEDED"` say.
+
+        Asks the backend unless the run is known to be over. On a running event loop, which must not be blocked, it is
+        what this handle knows: `await run.sync.aio()` asks.
+        """
+        if not self.done() and not on_running_loop():
+            bridge.run(self._sync())
         return self.phase.value.upper()
 
     def done(self) -> bool:
@@ -345,9 +345,8 @@ class Run:
     @syncify
     async def first_failure(self) -> ActionDetails | None:
         """The action that failed first; None where none did."""
-        async for action in Action.listall.aio(
-            self.name, in_phase=("failed", "timed_out"), sort_by=("updated_at", "asc")
-        ):
+        failed = phase_filter((ActionPhase.FAILED, ActionPhase.TIMED_OUT))
+        async for action in actions_of(self._action_id.run, failed, ("updated_at", "asc")):
             return await action.details()
         return None
 
@@ -362,8 +361,16 @@ class Run:
         raw: bool = False,
         filter_system: bool = False,
     ) -> None:
-        """Print its root's log, and on until it is over."""
-        await logs.show(self._action_id, attempt, max_lines, show_ts=show_ts, filter_system=filter_system)
+        """Print its root's log, and on until it is over.
+
+        Args:
+            attempt: Counting from 1; the newest by default.
+            max_lines: How many lines, the last ones, of a run that is over.
+            show_ts: With the time of each line.
+            raw: As the task wrote it; otherwise control characters are spelled out, as a terminal would obey them.
+            filter_system: Without the lines of the system.
+        """
+        await logs.show(self._action_id, attempt, max_lines, show_ts=show_ts, raw=raw, filter_system=filter_system)
 
     @syncify
     async def get_logs(
@@ -387,12 +394,9 @@ class Run:
 
     def __str__(self) -> str:
         if not self.done():
-            try:
-                asyncio.get_running_loop()
-            except RuntimeError:
-                bridge.run(self._ended())
-            else:
+            if on_running_loop():
                 return f"{self.name} RUNNING"
+            bridge.run(self._ended())
         return bridge.run(self._text())
 
     async def _text(self) -> str:

@@ -29,6 +29,8 @@ from flyte.wire.services import method
 
 AutoVersioning = Literal["latest", "current"]
 
+SYS_PATH_VARIABLE = "_F_SYS_PATH"
+
 
 def _scope(project: str | None, domain: str | None) -> Scope:
     state = running()
@@ -216,7 +218,13 @@ class TaskDetails:
         if bound is not None:
             template.metadata.timeout.FromTimedelta(bound)
         if env_vars:
+            # Where the modules lie belongs to the deployment, whatever the task's own variables are.
+            own = [pair for pair in template.container.env if pair.key == SYS_PATH_VARIABLE]
+            # Where the modules lie belongs to the deployment, whatever the task's own variables are.
+            folders = [pair for pair in template.container.env if pair.key == "_F_SYS_PATH"]
             del template.container.env[:]
+            template.container.env.extend(folders)
+            template.container.env.extend(own)
             template.container.env.extend(literals_pb2.KeyValuePair(key=k, value=v) for k, v in env_vars.items())
         if service_account:
             template.security_context.run_as.k8s_service_account = service_account
