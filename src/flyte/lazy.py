@@ -1,8 +1,7 @@
 """The one sanctioned late import of our own code.
 
-`lazy("flyte.launch.running", "run")` stands for a public name until it is asked for. The table of the
-public surface (`flyte/surface.py`) is made of these; nothing else needs them, because the layers import
-downwards only.
+For a module that needs a heavy one below it in a rare case only: `lazy("flyte.remote.task")` in the error of a wrong
+first argument of `flyte.run`, say. Never against the layers, which import downwards only.
 """
 
 from __future__ import annotations

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import pathlib
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from flyte.authoring.task import TaskTemplate
 from flyte.client.session import Session, current_session, require_session
 from flyte.errors import (
     FeatureNotAvailable,
+    FlyteError,
     InitializationError,
     InvalidType,
     InvalidValue,
@@ -25,7 +27,26 @@ from flyte.syncify import bridge
 if TYPE_CHECKING:
     from flyte.remote.run import Run
 
+log = logging.getLogger("flyte")
+
 MODES = ("local", "remote", "hybrid")
+
+_WITHOUT_EFFECT = ("interactive_mode", "preserve_original_types", "reset_root_logger", "debug")
+"""Parameters that are taken and not built yet."""
+
+_TEXT: tuple[tuple[type, ...], str] = ((str,), "a str")
+_TEXTS: tuple[tuple[type, ...], str] = ((dict,), "a dict of str to str")
+_LEVEL: tuple[tuple[type, ...], str] = ((int, str), "a level of logging")
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    **dict.fromkeys(("mode", "name", "service_account", "version", "copy_style", "project", "domain", "queue"), _TEXT),
+    **dict.fromkeys(("raw_data_path", "run_base_dir"), _TEXT),
+    **dict.fromkeys(("env_vars", "labels", "annotations", "custom_context"), _TEXTS),
+    **dict.fromkeys(("log_level", "user_log_level"), _LEVEL),
+    "copy_bundle_to": ((str, os.PathLike), "a path"),
+    "run_start_time": ((datetime,), "a datetime"),
+    "max_action_concurrency": ((int,), "a number"),
+}
+"""Parameter → what it may be, beside None."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +84,21 @@ class RunOptions:
     debug: bool = False
 
     def __post_init__(self) -> None:
+        for parameter, (kinds, wanted) in _KINDS.items():
+            value = getattr(self, parameter)
+            if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
+                raise InvalidType(f"with_runcontext({parameter}=…) must be {wanted}, not {value!r}.")
+        if self.run_start_time is not None and self.run_start_time.tzinfo is None:
+            object.__setattr__(self, "run_start_time", self.run_start_time.replace(tzinfo=UTC))
+        if self.copy_bundle_to is not None:
+            object.__setattr__(self, "copy_bundle_to", pathlib.Path(self.copy_bundle_to))
+        for parameter in ("log_level", "user_log_level"):
+            level = getattr(self, parameter)
+            if isinstance(level, str) and level not in logging.getLevelNamesMapping():
+                raise InvalidValue(f"with_runcontext({parameter}={level!r}) is no level. Use logging.INFO, say.")
+        for parameter in _WITHOUT_EFFECT:
+            if getattr(self, parameter):
+                log.warning("with_runcontext(%s=…) has no effect in this version.", parameter)
         if self.mode is not None and self.mode not in MODES:
             raise InvalidValue(f"mode={self.mode!r} is not known. Use 'local' or 'remote'.")
         if self.mode == "hybrid":
@@ -73,15 +109,13 @@ class RunOptions:
             raise InvalidValue(
                 f"max_action_concurrency must be 0 (no bound) or at least 2, got {self.max_action_concurrency}."
             )
-        for what, pairs in (
-            ("env_vars", self.env_vars),
-            ("labels", self.labels),
-            ("annotations", self.annotations),
-            ("custom_context", self.custom_context),
-        ):
-            for key, value in (pairs or {}).items():
+        for what in ("env_vars", "labels", "annotations", "custom_context"):
+            for key, value in (getattr(self, what) or {}).items():
                 if not isinstance(key, str) or not isinstance(value, str):
                     raise InvalidType(f"{what}[{key!r}] must be text, not {value!r}.")
+        for key, value in (self.env_vars or {}).items():
+            if not key or "=" in key or "\0" in key + value:
+                raise InvalidValue(f"with_runcontext(env_vars=…): {key!r} cannot be an environment variable.")
         if self.cache_lookup_scope not in ("global", "project-domain"):
             raise InvalidValue(f"cache_lookup_scope={self.cache_lookup_scope!r} must be 'global' or 'project-domain'.")
 
@@ -152,7 +186,8 @@ class Runner:
         """`run(task, *args, **kwargs)`, and `run.aio(...)`.
 
         The first argument is a task, a handle from `flyte.remote.Task.get`, or the name of a deployed task,
-        `"environment.task"`, which runs in its newest version.
+        `"environment.task"`, which runs in its newest version, unless the parameters or the name say which
+        (`"environment.task:v1"`).
 
         Raises:
             InvalidType: The first argument is none of these.
@@ -202,7 +237,7 @@ def _deployed(task: Any, options: RunOptions) -> Any:
 
     if isinstance(task, str):
         name, _, version = task.partition(":")
-        if version:
+        if version := version or options.version or "":
             return Task.get(name, project=options.project, domain=options.domain, version=version)
         return Task.get(name, project=options.project, domain=options.domain, auto_version="latest")
     if isinstance(task, LazyEntity | TaskDetails):
@@ -228,16 +263,20 @@ def _refuse_what_is_no_task(task: Any) -> None:
     raise InvalidType(f"Only tasks can be run, not {type(task).__name__} objects such as {task!r:.100}.{hint}")
 
 
-def _as_run_error(e: RpcError) -> Exception:
-    if e.code == "already_exists":
-        return RuntimeUserError("RunAlreadyExistsError", e.message)
-    if e.code == "invalid_argument":
-        return RuntimeUserError("InvalidArgumentError", e.message)
-    if e.code in ("not_found", "failed_precondition", "permission_denied", "unimplemented"):
-        return RuntimeUserError(e.code, e.message)
+def _as_run_error(e: RpcError) -> FlyteError:
     if e.code == "unavailable":
         return e
-    return RuntimeSystemError("RunCreationError", e.message)
+    error: FlyteError
+    if e.code == "already_exists":
+        error = RuntimeUserError("RunAlreadyExistsError", e.message)
+    elif e.code == "invalid_argument":
+        error = RuntimeUserError("InvalidArgumentError", e.message)
+    elif e.code in ("not_found", "failed_precondition", "permission_denied", "unimplemented"):
+        error = RuntimeUserError(e.code, e.message)
+    else:
+        error = RuntimeSystemError("RunCreationError", e.message)
+    error.hint = e.hint
+    return error
 
 
 def with_runcontext(
@@ -281,20 +320,22 @@ def with_runcontext(
     Args:
         mode: `"local"`, `"remote"`, or None: remote where a backend is configured.
         name: The run's name; one is given by default. Names are unique on a backend.
-        version: The version of the code, in place of the bundle's digest; needed by `copy_style="none"`.
+        version: The version of the code, in place of the bundle's digest; needed by `copy_style="none"`. Of a
+            deployed task that is named by text it says which version runs.
         copy_style: Which files go along: `"loaded_modules"`, `"all"` or `"none"`.
         dry_run: Make everything that would be sent, and send nothing.
-        copy_bundle_to: A folder that a dry run leaves the code bundle in.
-        interactive_mode: Send the task as a pickle; by default in a notebook.
+        copy_bundle_to: A folder to leave a copy of the code bundle in.
+        interactive_mode, preserve_original_types, reset_root_logger, debug: Accepted, with a warning that they have
+            no effect in this version.
         raw_data_path: Where large values go.
         run_base_dir: Where the run's data goes.
-        run_start_time: What `flyte.ctx().run_start_time` says.
+        run_start_time: What `flyte.ctx().run_start_time` says; without a time zone it is UTC.
         overwrite_cache: Make results anew, and keep them in place of the old ones.
         disable_run_cache: Local runs: neither use nor keep results.
         env_vars, labels, annotations: Texts by name, for all actions and the run.
         interruptible, queue, service_account: In place of what the tasks say.
         log_level, user_log_level: Levels of the loggers `flyte` and `flyte.user` in the run.
-        max_action_concurrency: How many actions of the run go on at once; 0 for no bound.
+        max_action_concurrency: How many actions of the run go on at once; 0 for no bound. Not in local mode.
         custom_context: Texts by name, handed down to all actions.
         cache_lookup_scope: Whose results count.
 
@@ -339,7 +380,7 @@ def with_runcontext(
             disable_run_cache=disable_run_cache,
             queue=queue,
             max_action_concurrency=max_action_concurrency,
-            custom_context=dict(custom_context or {}),
+            custom_context=custom_context if custom_context is not None else {},
             cache_lookup_scope=cache_lookup_scope,
             preserve_original_types=preserve_original_types,
             debug=debug,

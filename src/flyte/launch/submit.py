@@ -10,7 +10,6 @@ from flyte.authoring.controller import running
 from flyte.authoring.task import TaskTemplate
 from flyte.client.session import Session
 from flyte.client.uploads import select_cluster
-from flyte.errors import InvalidValue
 from flyte.launch.packing import Packed, environments_of, pack
 from flyte.launch.running import RunOptions
 from flyte.model.context import RawDataPath
@@ -102,9 +101,7 @@ async def run_deployed(
     details = task if isinstance(task, TaskDetails) else await task.fetch.aio()
     scope = _scope(session, options)
     interface = details.interface
-    if args and len(args) > len(interface.inputs):
-        raise InvalidValue(f"Too many positional arguments: {len(args)} given, {len(interface.inputs)} inputs.")
-    bound = interface.convert_to_kwargs(*args, **kwargs)
+    bound = bound_arguments(details, args, kwargs)
     inputs = await asyncio.to_thread(details.inputs_to_pb, bound, options.custom_context)
     request = method("RunService", "CreateRun").request()
     if details.overridden:

@@ -13,7 +13,7 @@ import pytest
 import flyte
 import flyte.errors
 import flyte.remote
-from flyte.launch.running import RunOptions
+from flyte.launch.running import RunOptions, _deployed
 
 env = flyte.TaskEnvironment(name="launched")
 
@@ -100,6 +100,21 @@ def test_the_parameters_that_travel_are_in_the_run_spec() -> None:
         ({"tracked": True}, flyte.errors.FeatureNotAvailable, "tracked"),
         ({"notifications": object()}, flyte.errors.FeatureNotAvailable, "notifications"),
         ({"colour": "red"}, TypeError, "colour"),
+        ({"name": 5}, flyte.errors.InvalidType, r"name=….* must be a str, not 5"),
+        ({"version": 7}, flyte.errors.InvalidType, r"version=….* must be a str"),
+        ({"env_vars": ["A"]}, flyte.errors.InvalidType, r"env_vars=….* must be a dict of str to str"),
+        ({"labels": "a"}, flyte.errors.InvalidType, r"labels=….* must be a dict"),
+        ({"custom_context": "a"}, flyte.errors.InvalidType, r"custom_context=….* must be a dict"),
+        ({"env_vars": {"A=B": "1"}}, flyte.errors.InvalidValue, "'A=B' cannot be an environment variable"),
+        ({"env_vars": {"": "1"}}, flyte.errors.InvalidValue, "'' cannot be an environment variable"),
+        ({"env_vars": {"A": "\0"}}, flyte.errors.InvalidValue, "'A' cannot be an environment variable"),
+        ({"run_start_time": "yesterday"}, flyte.errors.InvalidType, r"run_start_time=….* must be a datetime"),
+        ({"max_action_concurrency": "3"}, flyte.errors.InvalidType, r"max_action_concurrency=….* must be a number"),
+        ({"max_action_concurrency": True}, flyte.errors.InvalidType, r"max_action_concurrency=….* must be a number"),
+        ({"raw_data_path": 5}, flyte.errors.InvalidType, r"raw_data_path=….* must be a str"),
+        ({"copy_bundle_to": 5}, flyte.errors.InvalidType, r"copy_bundle_to=….* must be a path"),
+        ({"log_level": "LOUD"}, flyte.errors.InvalidValue, r"log_level='LOUD'\) is no level"),
+        ({"user_log_level": 1.5}, flyte.errors.InvalidType, r"user_log_level=….* must be a level of logging"),
     ],
 )
 def test_parameters_that_cannot_be_are_refused_in_a_sentence(
@@ -111,6 +126,47 @@ def test_parameters_that_cannot_be_are_refused_in_a_sentence(
 
 def test_no_bound_on_concurrency_is_zero() -> None:
     assert flyte.with_runcontext(max_action_concurrency=0).options.max_action_concurrency == 0
+
+
+def test_a_start_without_a_time_zone_is_utc() -> None:
+    options = flyte.with_runcontext(run_start_time=dt.datetime(2026, 1, 1)).options
+    assert options.run_start_time == dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize("parameter", ["interactive_mode", "preserve_original_types", "reset_root_logger", "debug"])
+def test_a_parameter_without_effect_says_so(parameter: str, caplog: pytest.LogCaptureFixture) -> None:
+    given: dict[str, Any] = {parameter: True}
+    flyte.with_runcontext(**given)
+    assert f"with_runcontext({parameter}=…) has no effect in this version." in caplog.text
+
+
+def test_the_bundle_is_left_in_a_folder_that_is_named_as_text(tmp_path: pathlib.Path) -> None:
+    flyte.init(root_dir=pathlib.Path(__file__).parent)
+    flyte.with_runcontext(dry_run=True, copy_bundle_to=str(tmp_path / "bundle")).run(double, 1)  # type: ignore[arg-type]
+    assert [path.suffix for path in (tmp_path / "bundle").iterdir()] == [".gz"]
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "asked"),
+    [
+        ("launched.double", None, ("", "latest")),
+        ("launched.double", "v1", ("v1", None)),
+        ("launched.double:v2", None, ("v2", None)),
+        ("launched.double:v2", "v1", ("v2", None)),
+    ],
+)
+def test_a_deployed_task_that_is_named_runs_in_the_version_that_was_asked_for(
+    name: str, version: str | None, asked: tuple[str, str | None]
+) -> None:
+    handle = _deployed(name, RunOptions(version=version))
+    assert (handle.name, handle.version or "", handle.auto_version) == ("launched.double", *asked)
+
+
+async def test_a_process_can_be_initialised_without_blocking_its_loop() -> None:
+    await flyte.init.aio(project="p", domain="d")
+    assert (flyte.current_project(), flyte.current_domain()) == ("p", "d")
+    with pytest.raises(flyte.errors.InitializationError):
+        await flyte.init_from_config.aio("missing.yaml")
 
 
 def test_a_program_without_configuration_runs_locally() -> None:
