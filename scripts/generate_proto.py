@@ -45,10 +45,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         files = generate(pathlib.Path(scratch))
     stale = [n for n, text in files.items() if not (TARGET / n).exists() or (TARGET / n).read_text() != text]
+    committed = {str(path.relative_to(TARGET)) for path in TARGET.rglob("*.py*") if "__pycache__" not in path.parts}
+    left_over = sorted(committed - files.keys())
     if "--check" in sys.argv:
-        if stale:
-            print(f"Generated code is stale: {', '.join(sorted(stale))}. Run `make proto`.", file=sys.stderr)
-        return 1 if stale else 0
+        if stale or left_over:
+            names = ", ".join([*sorted(stale), *left_over])
+            print(f"Generated code is stale: {names}. Run `make proto`.", file=sys.stderr)
+        return 1 if stale or left_over else 0
+    for name in left_over:
+        (TARGET / name).unlink()
     for name, text in files.items():
         path = TARGET / name
         path.parent.mkdir(parents=True, exist_ok=True)

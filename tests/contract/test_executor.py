@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import pathlib
+import resource
 import signal
 import sys
 import tempfile
@@ -25,6 +26,8 @@ from flyte.server.executors.port import (
     Launch,
     LogGrew,
 )
+from flyte.server.executors.process import executor as executor_module
+from flyte.server.executors.process import keeper as keeper_module
 from flyte.server.executors.process.executor import ProcessExecutor
 from flyte.server.executors.process.logfile import LogRecord, decode_record
 from flyte.server.executors.process.processes import by_attempt, start_time
@@ -314,6 +317,31 @@ async def test_the_environment_is_clean_and_the_token_is_in_a_private_file(
     await used.close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux sets the limits of another process")
+async def test_a_low_limit_of_open_files_is_that_of_a_task_and_not_of_all_together(data: pathlib.Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 60, before[1]))
+    low = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    try:
+        used = await Used(data).open()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    code = (
+        "import resource, time\n"
+        f"while resource.getrlimit(resource.RLIMIT_NOFILE) != ({low}, {before[1]}): time.sleep(0.01)\n"
+        f"print('limited', flush=True); {SLEEP}"
+    )
+    keys = [await used.start(code if n == 0 else SLEEP, key(f"n{n}")) for n in range(30)]
+    await used.until(lambda: len(used.of(AttemptStarted)) + len(used.of(AttemptEnded)) == len(keys))
+    assert used.of(AttemptEnded) == []
+    await eventually(lambda: used.text(keys[0]) == ["limited"], "the limit of a task")
+    for k in keys:
+        await used.executor.stop(k, "test", 0)
+    await used.until(lambda: len(used.of(AttemptEnded)) == len(keys))
+    await acknowledge_all(used)
+    await used.close()
+
+
 async def test_signals_are_not_ignored_in_a_task(used: Used) -> None:
     names = ("SIGINT", "SIGHUP", "SIGTERM", "SIGPIPE", "SIGCHLD")
     k = await used.start(f"import signal\nfor n in {names}: print(n, signal.getsignal(getattr(signal, n)))")
@@ -378,7 +406,7 @@ async def test_closing_right_after_opening_leaves_no_supervisor(data: pathlib.Pa
             break
         await asyncio.sleep(0)
     await executor.close(keep_tasks=False, grace_seconds=1)
-    await eventually(lambda: not executor._supervisor_lives(), "the supervisor's end")
+    await eventually(lambda: not executor._process.lives(), "the supervisor's end")
 
 
 async def kill_supervisor(used: Used) -> None:
@@ -557,6 +585,97 @@ async def test_a_broken_frame_does_not_end_the_supervisor(used: Used) -> None:
     await used.until(lambda: len(used.of(Connected)) > before)
     assert used.supervisor() == pid
     assert used.of(Connected)[-1].known == (k,)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every patience of a control plane with its supervisor is short."""
+    monkeypatch.setattr(keeper_module, "PING_SECONDS", 0.2)
+    monkeypatch.setattr(keeper_module, "ARRIVAL_SECONDS", 3.0)
+    monkeypatch.setattr(executor_module, "_ARRIVAL_SECONDS", 3.0)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_supervisor_that_hangs_is_replaced_and_nothing_runs_twice(
+    used: Used, caplog: pytest.LogCaptureFixture
+) -> None:
+    go, out = used.data / "go", used.data / "out" / "a0"
+    code = (
+        "import os, pathlib, time\n"
+        "print('begin', os.getpid(), flush=True)\n"
+        f"while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)\n"
+        f"print('end'); p = pathlib.Path({str(out)!r}); p.mkdir(parents=True); (p / 'outputs.pb').write_bytes(b'')"
+    )
+    k = await used.start(code, expects_outputs=True)
+    await eventually(lambda: log_path(used.data, k).exists() and used.text(k), "the program's start")
+    hung = used.supervisor()
+    os.kill(hung, signal.SIGSTOP)
+    await used.start("print('late')", key("late"))  # an order that it never reads
+    await used.until(lambda: len(used.of(Connected)) == 2)
+    assert is_gone(hung)
+    assert used.of(Connected)[-1].known == (k,), "what lives is adopted, what was never read is not there"
+    assert any(f"supervisor {hung} has not answered" in record.getMessage() for record in caplog.records)
+    go.touch()
+    ended = await used.ended(k)
+    assert (ended.has_outputs, ended.lost_reason) == (True, "")
+    assert [text.split()[0] for text in used.text(k)] == ["begin", "end"]
+    assert (await used.ended(await used.start("pass", key("after")))).exit_code == 0
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_supervisor_that_hung_before_the_control_plane_came_is_replaced(data: pathlib.Path) -> None:
+    first = await Used(data).open()
+    k = await first.start(SLEEP)
+    await first.until(lambda: first.of(AttemptStarted, k))
+    hung = first.supervisor()
+    os.kill(hung, signal.SIGSTOP)
+    await first.close(keep_tasks=True)
+
+    second = await Used(data).open()
+    assert is_gone(hung)
+    assert second.of(Connected)[0].known == (k,)
+    await second.executor.stop(k, "test", 0)
+    await second.ended(k)
+    await acknowledge_all(second)
+    await second.close()
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("how", ["hangs", "is dead"])
+async def test_closing_ends_what_runs_also_when_the_supervisor_does_not(data: pathlib.Path, how: str) -> None:
+    used = await Used(data).open()
+    k = await used.start("import os, time; print(os.getpid(), flush=True); time.sleep(600)")
+    await eventually(lambda: log_path(data, k).exists() and used.text(k), "the program's number")
+    pid, supervisor = int(used.text(k)[0]), used.supervisor()
+    os.kill(supervisor, signal.SIGSTOP if how == "hangs" else signal.SIGKILL)
+    await used.close(grace=0.1)
+    assert is_gone(pid), "the task"
+    assert is_gone(supervisor)
+    await eventually(lambda: not used.executor._process.lives(), "the end of its successor")
+
+
+async def test_a_supervisor_that_cannot_start_is_told_of_once_and_tried_again(
+    data: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (data / "attempts").write_text("a file where a folder was to be")
+    used = Used(data)
+    opening = asyncio.get_running_loop().create_task(used.open())
+
+    def tries() -> int:
+        log = data / "supervisor.log"
+        return log.read_text().count("cannot be used") if log.exists() else 0
+
+    await eventually(lambda: tries() >= 3, "three attempts to start one")
+    errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(errors) == 1
+    assert "no task is started" in errors[0]
+    assert str(data / "attempts") in errors[0]
+    assert "Traceback" not in (data / "supervisor.log").read_text()
+    (data / "attempts").unlink()
+    await opening
+    assert (await used.ended(await used.start("pass"))).exit_code == 0
+    await acknowledge_all(used)
+    await used.close()
 
 
 async def test_a_supervisor_whose_data_folder_is_gone_goes_too() -> None:

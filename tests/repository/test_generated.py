@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).parent.parent.parent
 
 
@@ -20,13 +22,29 @@ def test_the_generated_protobuf_code_matches_its_sources() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_changed_source_is_noticed(tmp_path: pathlib.Path) -> None:
+@pytest.fixture
+def copied(tmp_path: pathlib.Path) -> pathlib.Path:
+    """Sources and generated code, where they can be changed."""
     for part in ("scripts", "proto", "src/flyte/wire/gen"):
-        shutil.copytree(ROOT / part, tmp_path / part)
-    source = next((tmp_path / "proto").rglob("*.proto"))
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def test_a_changed_source_is_noticed(copied: pathlib.Path) -> None:
+    source = next((copied / "proto").rglob("*.proto"))
     source.write_text(f"{source.read_text()}\nmessage Planted {{\n  string name = 1;\n}}\n")
 
-    done = check(tmp_path)
+    done = check(copied)
 
     assert done.returncode == 1
     assert "make proto" in done.stderr
+
+
+def test_code_whose_source_is_gone_is_noticed_and_removed(copied: pathlib.Path) -> None:
+    orphan = copied / "src/flyte/wire/gen/flyte/backend/v1/orphan_pb2.py"
+    orphan.write_text("")
+
+    assert "orphan_pb2.py" in check(copied).stderr
+    subprocess.run([sys.executable, str(copied / "scripts" / "generate_proto.py")], check=True)
+    assert not orphan.exists()
+    assert check(copied).returncode == 0

@@ -12,6 +12,8 @@ from google.protobuf.message import DecodeError
 from flyte.wire.gen.flyte.backend.v1 import worker_pb2
 
 LARGEST_FRAME = 64 * 1024 * 1024
+CONGESTED_ABOVE = 1024 * 1024
+"""Bytes that wait to be sent; beyond this nothing is added that can be said later."""
 
 M = TypeVar("M", worker_pb2.ToSupervisor, worker_pb2.FromSupervisor)
 
@@ -39,9 +41,10 @@ class Channel(Generic[M]):
         data = message.SerializeToString()
         self._writer.write(struct.pack(">I", len(data)) + data)
 
-    async def drain(self) -> None:
-        """Wait until most of what was sent has left."""
-        await self._writer.drain()
+    @property
+    def is_congested(self) -> bool:
+        """True while the other side does not take what it was sent."""
+        return self._writer.transport.get_write_buffer_size() > CONGESTED_ABOVE
 
     async def messages(self) -> AsyncIterator[M]:
         """What comes in, until the connection ends.

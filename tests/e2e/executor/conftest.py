@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import pathlib
-import sys
 import time
 from collections.abc import Callable
 from types import ModuleType
@@ -12,28 +10,20 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import import_program
+
 HERE = pathlib.Path(__file__).parent
 DEADLINE = 60.0
 
 
-def load(name: str) -> ModuleType:
-    """Import a program of this folder as its own module."""
-    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def outcomes() -> ModuleType:
-    return load("outcomes")
+    return import_program(HERE / "outcomes.py")
 
 
 @pytest.fixture(scope="module")
 def fanout() -> ModuleType:
-    return load("fanout")
+    return import_program(HERE / "fanout.py")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import pathlib
 import signal
@@ -25,11 +26,14 @@ from flyte.server.executors.process.processes import (
     end_group,
     end_process,
     leads_session,
+    limit_files,
     signal_group,
     start_time,
 )
 from flyte.server.executors.process.reaper import Reaper
 from flyte.storage.port import join, store_for
+
+log = logging.getLogger("flyte.supervisor")
 
 TOKEN_FILE_VARIABLE = "FLYTE_ATTEMPT_TOKEN_FILE"  # noqa: S105  the name of a variable
 LARGEST_ERROR = 4 * 1024 * 1024
@@ -60,7 +64,8 @@ def argv_of(launch: Launch) -> list[str]:
 def environment_of(launch: Launch, folder: pathlib.Path) -> dict[str, str]:
     """A clean environment, what the contract and the user ask for, and the way to the token."""
     passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    env = {**passed, **launch.env}
+    # A crash of native code tells its stack, also while the program is still being loaded.
+    env = {"PYTHONFAULTHANDLER": "1", **passed, **launch.env}
     programs = str(pathlib.Path(launch.interpreter).parent)
     env["PATH"] = f"{programs}{os.pathsep}{env.get('PATH', os.defpath)}"
     env["PYTHONUNBUFFERED"] = "1"
@@ -85,8 +90,11 @@ class RunningAttempt:
         self._was_stopped = False
         self._killer: asyncio.TimerHandle | None = None
 
-    def start(self, launch: Launch, reaper: Reaper) -> None:
+    def start(self, launch: Launch, reaper: Reaper, file_limits: tuple[int, int] | None = None) -> None:
         """Start the process.
+
+        Args:
+            file_limits: How many files it may open, where that is not what this process may.
 
         Raises:
             OSError, ValueError: It cannot be started; nothing of it is left.
@@ -104,8 +112,22 @@ class RunningAttempt:
             raise
         self._is_child = True
         reaper.expect(self.pid, str(self._folder), self._ended)
-        self._process_start = start_time(self.pid) or ""
-        self._journal.keep_process(self.key, self.pid, self._process_start)
+        try:
+            if file_limits is not None:
+                limit_files(self.pid, file_limits)
+            self._process_start = start_time(self.pid) or ""
+            self._note_process(self.pid, self._process_start)
+        except BaseException:
+            end_group(self.pid)
+            self._output.close()
+            raise
+
+    def _note_process(self, pid: int, started: str) -> None:
+        # It runs, so from here on nothing may say that it does not. Without the note a successor searches for it.
+        try:
+            self._journal.keep_process(self.key, pid, started)
+        except OSError as e:
+            log.warning("process %d of %s cannot be noted: %s", pid, self.key, e)
 
     def note(self, text: str) -> None:
         """Leave a line of the system in the log of an attempt that has no process."""
@@ -121,12 +143,15 @@ class RunningAttempt:
         """Take over what a predecessor started; False when it is gone. `wait` tells of the end in both cases.
 
         Raises:
-            OSError: Its files cannot be opened.
+            OSError: Its files cannot be used. What lived of it was ended.
         """
-        self._output.open()
-        known = self._journal.process(self.key)
-        if known is None:
-            known = await self._search()
+        try:
+            self._output.open()
+            known = self._journal.process(self.key) or await self._search()
+        except OSError:
+            self._output.close()
+            self._end_named()
+            raise
         if known is not None and start_time(known[0]) == known[1]:
             self.pid, self._process_start = known
             return True
@@ -146,7 +171,7 @@ class RunningAttempt:
                 if folder == str(self._folder) and leads_session(pid):
                     started = start_time(pid)
                     if started is not None:
-                        self._journal.keep_process(self.key, pid, started)
+                        self._note_process(pid, started)
                         return pid, started
             if not is_open or loop.time() > deadline:
                 return None
@@ -170,12 +195,19 @@ class RunningAttempt:
             if self._killer is not None:
                 self._killer.cancel()
         if not self._is_child:
-            # Its number may be anybody's by now: only what names this attempt is ended.
-            for pid, folder in by_attempt():
-                if folder == str(self._folder):
-                    end_process(pid)
-        self._output.finish()
+            self._end_named()
+        try:
+            self._output.finish()
+        except OSError as e:
+            # How the task ended is known all the same.
+            log.warning("the end of the log of %s is lost: %s", self.key, e)
         return await self._report(status, usage)
+
+    def _end_named(self) -> None:
+        """End what names this attempt. The number of its process may be anybody's by now."""
+        for pid, folder in by_attempt():
+            if folder == str(self._folder):
+                end_process(pid)
 
     def _take(self) -> None:
         if self._output.take() == "closed":

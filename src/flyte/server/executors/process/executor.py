@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import hashlib
 import logging
 import os
 import pathlib
-import signal
 import stat
-import subprocess
-import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 from flyte.errors import BackendError
 from flyte.server.executors.port import AttemptKey, Connected, ExecutorEvent, Launch, LogGrew
 from flyte.server.executors.process.journal import folder_name
+from flyte.server.executors.process.keeper import Keeper
 from flyte.server.executors.process.mapping import (
     ended_from_pb,
     key_from_pb,
@@ -28,6 +25,8 @@ from flyte.server.executors.process.mapping import (
     started_from_pb,
 )
 from flyte.server.executors.process.output import PIPE
+from flyte.server.executors.process.processes import by_attempt, end_process
+from flyte.server.executors.process.starting import SupervisorProcess
 from flyte.server.version import VERSION
 from flyte.wire.gen.flyte.backend.v1 import worker_pb2
 from flyte.wire.worker import Channel
@@ -35,8 +34,9 @@ from flyte.wire.worker import Channel
 log = logging.getLogger("flyte.server.executor")
 
 _LONGEST_SOCKET_PATH = 100
-_LOOK_SECONDS = 1.0
 _ARRIVAL_SECONDS = 10.0
+"""How long a supervisor that is on its way is waited for when everything is to end."""
+_PARTING_SECONDS, _LAST_BREATH_SECONDS, _POLL_SECONDS = 2.0, 0.5, 0.1
 
 
 def socket_path(data: pathlib.Path) -> pathlib.Path:
@@ -72,8 +72,9 @@ class ProcessExecutor:
         self._events: asyncio.Queue[ExecutorEvent] = asyncio.Queue()
         self._channel: Channel[worker_pb2.FromSupervisor] | None = None
         self._server: asyncio.Server | None = None
-        self._keeper: asyncio.Task[None] | None = None
-        self._supervisor: subprocess.Popen[bytes] | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._process = SupervisorProcess(data, self._address)
+        self._keeper = Keeper(self._process, self._ping)
         self._changed = asyncio.Event()
         self._pipes: dict[AttemptKey, int] = {}
         self._is_closing = False
@@ -84,62 +85,33 @@ class ProcessExecutor:
             self._address.unlink()
         self._server = await asyncio.start_unix_server(self._connected, self._address)
         self._address.chmod(0o600)
-        self._wake_supervisor()
-        self._keeper = asyncio.get_running_loop().create_task(self._keep_supervisor())
+        self._process.wake()
+        self._keeping = asyncio.get_running_loop().create_task(self._keep_supervisor())
 
     async def _keep_supervisor(self) -> None:
-        """A supervisor that died is replaced; its successor adopts what lives."""
+        loop = asyncio.get_running_loop()
         while True:
             self._changed.clear()
-            if self._channel is None and not self._is_expected():
-                self._spawn()
+            wait = self._keeper.look(loop.time())
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_SECONDS if self._channel is None else None):
+                async with asyncio.timeout(wait):
                     await self._changed.wait()
 
-    def _supervisor_lives(self) -> bool:
-        descriptor = os.open(self._data / "supervisor.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        finally:
-            os.close(descriptor)
-        return False
-
-    def _wake_supervisor(self) -> None:
-        """Tell one that waits for a control plane that there is one again."""
-        if self._supervisor_lives():
-            with contextlib.suppress(OSError, ValueError):
-                # Whoever holds the lock wrote its number there, so it is nobody else's.
-                os.kill(int((self._data / "supervisor.lock").read_text()), signal.SIGHUP)
-
-    def _spawn(self) -> None:
-        argv = [
-            sys.executable, "-m", "flyte.server.executors.process.supervisor",
-            "--data", str(self._data), "--socket", str(self._address),
-        ]  # fmt: skip
-        with (self._data / "supervisor.log").open("ab") as output:
-            self._supervisor = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                cwd=self._data,
-            )
-        log.info("started supervisor %d", self._supervisor.pid)
+    def _ping(self) -> None:
+        self._send(worker_pb2.ToSupervisor(ping=worker_pb2.Ping()))
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         channel = Channel(reader, writer, worker_pb2.FromSupervisor)
         try:
             async for message in channel.messages():
+                self._keeper.spoke()
                 self._take(message, channel)
         except OSError as e:
             log.warning("the connection to the supervisor broke: %s", e)
         finally:
             if self._channel is channel:
                 self._channel = None
+                self._keeper.left()
             self._changed.set()
             channel.close()
 
@@ -158,11 +130,18 @@ class ProcessExecutor:
 
     def _welcome(self, hello: worker_pb2.Hello, channel: Channel[worker_pb2.FromSupervisor]) -> None:
         if hello.version != VERSION:
-            log.warning("supervisor %d has version %s, this is %s: it is replaced", hello.pid, hello.version, VERSION)
+            log.warning(
+                "supervisor %d has version %s, this is %s: it is replaced. If this is said again, flyte was upgraded "
+                "below the running backend: restart it.",
+                hello.pid,
+                hello.version,
+                VERSION,
+            )
             channel.send(worker_pb2.ToSupervisor(shutdown=worker_pb2.Shutdown(keep_tasks=True)))
             return
         channel.send(worker_pb2.ToSupervisor(welcome=worker_pb2.Welcome(version=VERSION)))
         self._channel = channel
+        self._keeper.arrived(asyncio.get_running_loop().time())
         self._changed.set()
         known = tuple(key_from_pb(known) for known in hello.known)
         for key in self._pipes.keys() - set(known):
@@ -209,34 +188,69 @@ class ProcessExecutor:
 
     async def close(self, *, keep_tasks: bool, grace_seconds: float) -> None:
         self._is_closing = True
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
         if not keep_tasks:
-            await self._end_supervisor(grace_seconds)
+            await self._end_everything(grace_seconds)
         if self._channel is not None:
             self._channel.close()
         if self._server is not None:
             self._server.close()
         for key in list(self._pipes):
             self._let_go_of_pipe(key)
-        if self._supervisor is not None and self._supervisor.poll() is None:
-            self._supervisor.returncode = 0  # it outlives this process, which does not wait for it
+        self._process.release()
 
-    async def _end_supervisor(self, grace_seconds: float) -> None:
-        """Let the supervisor end everything, tell so, and go; one that is on its way here is waited for."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_ARRIVAL_SECONDS):
-                while self._channel is None and self._is_expected():
-                    self._changed.clear()
+    async def _end_everything(self, grace_seconds: float) -> None:
+        """Let the supervisor end everything, tell so, and go; one that hangs or is gone gets a successor for that."""
+        if await self._end_by_supervisor(grace_seconds):
+            return
+        try:
+            self._process.start()
+        except OSError as e:
+            log.error("no supervisor can be started to end the tasks: %s", e)
+        else:
+            if await self._end_by_supervisor(grace_seconds):
+                return
+        for pid in self._task_processes():
+            log.warning("process %d of a task is killed: no supervisor answers that would end it", pid)
+            end_process(pid)
+
+    async def _end_by_supervisor(self, grace_seconds: float) -> bool:
+        """True when nothing of any task lives any more."""
+        if not await self._within(_ARRIVAL_SECONDS, lambda: self._channel is not None or not self._is_expected()):
+            log.error("supervisor %s does not come: it hangs, and is killed", self._process.pid())
+            self._process.kill()
+        elif self._channel is not None:
+            self._send(worker_pb2.ToSupervisor(shutdown=worker_pb2.Shutdown(grace_seconds=grace_seconds)))
+            if not await self._within(grace_seconds + 5, lambda: self._channel is None):
+                log.error("supervisor %s does not answer: it hangs, and is killed", self._process.pid())
+                self._process.kill()
+        if await self._within(_LAST_BREATH_SECONDS, lambda: not self._task_processes()):
+            return True
+        # The connection of one that was killed may still look alive.
+        await self._within(_PARTING_SECONDS, lambda: self._channel is None and not self._is_expected())
+        return False
+
+    def _task_processes(self) -> list[int]:
+        attempts = self._data / "attempts"
+        return [pid for pid, folder in by_attempt() if pathlib.Path(folder).parent == attempts]
+
+    async def _within(self, seconds: float, holds: Callable[[], bool]) -> bool:
+        """Wait for something that a connection, or the end of a process, brings about; False when it did not come."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while not holds():
+            if loop.time() > deadline:
+                return False
+            self._changed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_SECONDS):
                     await self._changed.wait()
-        self._send(worker_pb2.ToSupervisor(shutdown=worker_pb2.Shutdown(grace_seconds=grace_seconds)))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(grace_seconds + 5):
-                while self._channel is not None:
-                    self._changed.clear()
-                    await self._changed.wait()
+        return True
 
     def _is_expected(self) -> bool:
-        """Whether a supervisor lives, or is on its way to the lock that says so."""
-        return (self._supervisor is not None and self._supervisor.poll() is None) or self._supervisor_lives()
+        try:
+            return self._process.is_expected()
+        except OSError:
+            return False

@@ -17,12 +17,15 @@ import json
 import os
 import pathlib
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from flyte.server.executors.port import AttemptEnded, AttemptKey, Launch
 
 _GONE = ".gone-"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,7 @@ class Journal:
 
     def promise(self, key: AttemptKey) -> Promise | None:
         """What an attempt was started for; None when no process of it was ever started."""
-        found = _read(self.folder(key) / "launch.json")
-        return Promise(**found) if found is not None else None
+        return _read(self.folder(key) / "launch.json", lambda found: Promise(**found))
 
     def keep_process(self, key: AttemptKey, pid: int, started: str) -> None:
         """Note the process of an attempt."""
@@ -82,8 +84,7 @@ class Journal:
 
     def process(self, key: AttemptKey) -> tuple[int, str] | None:
         """The process of an attempt and its start time."""
-        found = _read(self.folder(key) / "pid.json")
-        return (found["pid"], found["start"]) if found is not None else None
+        return _read(self.folder(key) / "pid.json", lambda found: (int(found["pid"]), str(found["start"])))
 
     def keep_end(self, ended: AttemptEnded) -> None:
         """Note a report, until it is acknowledged."""
@@ -99,10 +100,9 @@ class Journal:
     def end(self, key: AttemptKey) -> AttemptEnded | None:
         """The report of an attempt that has ended."""
         folder = self.folder(key)
-        facts = _read(folder / "ended.json")
-        if facts is None:
+        ended = _read(folder / "ended.json", lambda facts: AttemptEnded(key=key, **facts))
+        if ended is None:
             return None
-        ended = AttemptEnded(key=key, **facts)
         with contextlib.suppress(FileNotFoundError):
             ended = replace(ended, error_document=(folder / "error.pb").read_bytes())
         return ended
@@ -111,12 +111,12 @@ class Journal:
         """Every attempt whose process was started, or whose report is not acknowledged. Other folders are removed."""
         keys = []
         for folder in self.root.iterdir():
-            found = _read(folder / "key.json")
+            key = _read(folder / "key.json", lambda found: AttemptKey(**found))
             started = (folder / "launch.json").exists() or (folder / "ended.json").exists()
-            if found is None or not started or folder.name.startswith(_GONE):
-                shutil.rmtree(folder, ignore_errors=True)  # a crash cut it short
+            if key is None or not started or folder.name.startswith(_GONE):
+                self.remove(folder)  # a crash cut it short
             else:
-                keys.append(AttemptKey(**found))
+                keys.append(key)
         return keys
 
     def set_aside(self, key: AttemptKey) -> pathlib.Path | None:
@@ -144,9 +144,9 @@ def _write_whole(path: pathlib.Path, data: bytes) -> None:
     temporary.replace(path)
 
 
-def _read(path: pathlib.Path) -> dict[str, Any] | None:
+def _read(path: pathlib.Path, meaning: Callable[[dict[str, Any]], T]) -> T | None:
+    """What a file says; None where it is not there, damaged, or of a version that wrote other things."""
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return meaning(json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError, KeyError):
         return None
-    return found if isinstance(found, dict) else None

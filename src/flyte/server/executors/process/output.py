@@ -49,6 +49,7 @@ class Output:
         self._pipe = self._spool = self._segment = self._mark = self._nowhere = -1
         self._spooled = self._taken = self.size = 0
         self._dropped = 0
+        self._said_full = False
         self._can_splice = hasattr(os, "splice")
 
     @property
@@ -62,6 +63,13 @@ class Output:
         Raises:
             OSError: A file cannot be opened.
         """
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
         make_fifo(self._folder / PIPE)
         self._segment_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._pipe = os.open(self._folder / PIPE, os.O_RDONLY | os.O_NONBLOCK)
@@ -80,6 +88,7 @@ class Output:
             self._taken = 0  # killed between emptying the spool and marking that
         self.size = min(self.size, os.fstat(self._segment).st_size)
         os.ftruncate(self._segment, self.size)
+        self._said_full = self.size >= LARGEST_LOG
         self._copy_lines(is_last=False)
 
     def writer(self) -> int:
@@ -103,6 +112,10 @@ class Output:
                 moved = self._move_into(self._spool, self._spooled)
                 self._spooled += moved
                 return moved
+        elif not self._said_full:
+            # Now, not at the end: who follows the log is told why it stands still.
+            self._said_full = True
+            self.note(f"… the log is full: it is kept up to {LARGEST_LOG:,} bytes, what follows is left out …")
         moved = self._move_into(self._nowhere, None)
         self._dropped += moved
         return moved
@@ -160,20 +173,25 @@ class Output:
             os.pwrite(self._mark, _MARK.pack(self._taken, self.size), 0)
 
     def finish(self, note: str = "") -> None:
-        """Take what is left, end the last line, and close everything.
+        """Take what is left, end the last line, and close everything, whatever goes wrong.
 
         Args:
             note: A last line of the system.
+
+        Raises:
+            OSError: What was left could not be kept.
         """
-        for _ in range(_NEVER_ENDING):
-            if self.take() != "more":
-                break
-        self._copy_lines(is_last=True)
-        if self._dropped:
-            self.note(f"… the log is full: {self._dropped:,} further bytes were left out …")
-        if note:
-            self.note(note)
-        self.close()
+        try:
+            for _ in range(_NEVER_ENDING):
+                if self.take() != "more":
+                    break
+            self._copy_lines(is_last=True)
+            if self._dropped:
+                self.note(f"… {self._dropped:,} further bytes were left out of the log …")
+            if note:
+                self.note(note)
+        finally:
+            self.close()
 
     def note(self, text: str) -> None:
         """Add a line of the system."""
@@ -188,5 +206,5 @@ class Output:
         self._pipe = self._spool = self._mark = self._segment = self._nowhere = -1
 
 
-class _NoRoom(Exception):
+class _NoRoom(OSError):
     """The spool cannot take more: the disk is full, say."""

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -14,6 +15,9 @@ from dataclasses import dataclass
 
 ATTEMPT_VARIABLE = "FLYTE_ATTEMPT"
 """Set for every task process to its attempt's folder. Whatever it starts inherits it, and is found by it."""
+
+MOST_FILES = 65_536
+"""Files that a process which owns many attempts may have open, where the system lets it."""
 
 _PROC = pathlib.Path("/proc")
 _PR_SET_CHILD_SUBREAPER = 36
@@ -57,6 +61,15 @@ def attempt_of(pid: int) -> str:
     return ""
 
 
+def names_in_command(pid: int, argument: str) -> bool:
+    """Whether a process was started with an argument; true where the system does not say."""
+    try:
+        command = (_PROC / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return not (_PROC / "self").exists()
+    return os.fsencode(argument) in command.split(b"\0")
+
+
 def by_attempt() -> Iterator[tuple[int, str]]:
     """Every process that belongs to an attempt of some supervisor, with the attempt's folder."""
     with contextlib.suppress(FileNotFoundError), os.scandir(_PROC) as entries:
@@ -88,6 +101,24 @@ def adopt_orphans() -> None:
     """Become the parent of every descendant whose own parent ends, so that none gets out of sight (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def allow_many_files() -> tuple[int, int]:
+    """Let this process open as many files as the system lets it; gives the limits as they were."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = before
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return before
+
+
+def limit_files(pid: int, limits: tuple[int, int]) -> None:
+    """Give a process limits of its own for open files (Linux); one that is gone is not an error."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, ValueError):
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
 
 
 def signal_group(pid: int, number: int) -> bool:

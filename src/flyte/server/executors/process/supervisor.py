@@ -18,6 +18,7 @@ import os
 import pathlib
 import signal
 import socket
+import sys
 import uuid
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ from flyte.server.executors.process.attempt import RunningAttempt
 from flyte.server.executors.process.journal import Journal
 from flyte.server.executors.process.mapping import ended_to_pb, key_from_pb, key_to_pb, launch_from_pb
 from flyte.server.executors.process.output import Output
-from flyte.server.executors.process.processes import by_attempt, end_process
+from flyte.server.executors.process.processes import allow_many_files, by_attempt, end_process
 from flyte.server.executors.process.reaper import Reaper
 from flyte.server.logs import log_path
 from flyte.server.version import VERSION
@@ -44,6 +45,8 @@ LONELY_SECONDS = 3600.0
 """A supervisor that holds nothing and whom nobody answers for this long goes."""
 LOG_NEWS_SECONDS = 0.05
 """How often an attempt's log may be told to have grown."""
+CONGESTED_SECONDS = 1.0
+"""How long news about logs wait for a control plane that does not read what it was sent."""
 _REMEMBERED = 4096
 """How many attempts that are over are remembered, so that a late order does not start them again."""
 
@@ -55,10 +58,12 @@ class Supervisor:
     Args:
         data: The data folder of the backend.
         address: The socket of the control plane.
+        file_limits: How many files a task may open, where that is not what this process may.
     """
 
     data: pathlib.Path
     address: pathlib.Path
+    file_limits: tuple[int, int] | None = None
     incarnation: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def __post_init__(self) -> None:
@@ -175,6 +180,8 @@ class Supervisor:
                 self._forget(key_from_pb(message.acknowledge.attempt))
             case "shutdown":
                 self._shut_down(message.shutdown)
+            case "ping":
+                self._send(worker_pb2.FromSupervisor(pong=worker_pb2.Pong()))
 
     # Orders.
 
@@ -184,8 +191,11 @@ class Supervisor:
             return
         attempt = self._make(key)
         try:
-            attempt.start(launch, self._reaper)
-        except (OSError, ValueError) as e:
+            attempt.start(launch, self._reaper, self.file_limits)
+        except Exception as e:
+            # Whatever it is: an order that ends the supervisor would be given to its successor, and end that too.
+            if not isinstance(e, OSError | ValueError):
+                log.exception("%s could not be started", key)
             reason = f"The task's process could not be started: {e}."
             attempt.note(reason)
             self._finish(_lost(key, reason))
@@ -252,6 +262,10 @@ class Supervisor:
 
     def _tell_sizes(self) -> None:
         self._telling = None
+        if self._channel is not None and self._channel.is_congested:
+            # A control plane that takes nothing just now is told the newest sizes when it does again.
+            self._telling = asyncio.get_running_loop().call_later(CONGESTED_SECONDS, self._tell_sizes)
+            return
         for key, size in self._sizes.items():
             self._send(worker_pb2.FromSupervisor(log_grew=worker_pb2.LogGrew(attempt=key_to_pb(key), size=size)))
         self._sizes.clear()
@@ -320,14 +334,17 @@ def main() -> int:
     # send a SIGHUP as soon as the lock is held. Handlers, not SIG_IGN: that, tasks would inherit.
     signal.signal(signal.SIGINT, _do_nothing)
     signal.signal(signal.SIGHUP, _do_nothing)
-    lock = _single(options.data)
-    if lock is None:
-        return 0
-
-    async def run() -> None:
-        await Supervisor(options.data, options.socket).run()
-
-    asyncio.run(run())
+    try:
+        lock = _single(options.data)
+        if lock is None:
+            return 0
+        # It holds several files of every attempt; the limits that it was started with are those of the tasks.
+        supervisor = Supervisor(options.data, options.socket, allow_many_files())
+    except OSError as e:
+        # Without a time, so that the control plane, which quotes it, sees that it is always the same.
+        print(f"the data folder cannot be used: {e}", file=sys.stderr)  # noqa: T201  this module is a program
+        return 1
+    asyncio.run(supervisor.run())
     os.close(lock)
     return 0
 

@@ -91,19 +91,25 @@ class Shutdown(_message.Message):
     keep_tasks: bool
     def __init__(self, grace_seconds: _Optional[float] = ..., keep_tasks: _Optional[bool] = ...) -> None: ...
 
+class Ping(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class ToSupervisor(_message.Message):
-    __slots__ = ("welcome", "start", "stop", "acknowledge", "shutdown")
+    __slots__ = ("welcome", "start", "stop", "acknowledge", "shutdown", "ping")
     WELCOME_FIELD_NUMBER: _ClassVar[int]
     START_FIELD_NUMBER: _ClassVar[int]
     STOP_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGE_FIELD_NUMBER: _ClassVar[int]
     SHUTDOWN_FIELD_NUMBER: _ClassVar[int]
+    PING_FIELD_NUMBER: _ClassVar[int]
     welcome: Welcome
     start: Start
     stop: Stop
     acknowledge: Acknowledge
     shutdown: Shutdown
-    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., start: _Optional[_Union[Start, _Mapping]] = ..., stop: _Optional[_Union[Stop, _Mapping]] = ..., acknowledge: _Optional[_Union[Acknowledge, _Mapping]] = ..., shutdown: _Optional[_Union[Shutdown, _Mapping]] = ...) -> None: ...
+    ping: Ping
+    def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., start: _Optional[_Union[Start, _Mapping]] = ..., stop: _Optional[_Union[Stop, _Mapping]] = ..., acknowledge: _Optional[_Union[Acknowledge, _Mapping]] = ..., shutdown: _Optional[_Union[Shutdown, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ...) -> None: ...
 
 class Started(_message.Message):
     __slots__ = ("attempt", "at_us", "pid")
@@ -147,14 +153,20 @@ class LogGrew(_message.Message):
     size: int
     def __init__(self, attempt: _Optional[_Union[AttemptRef, _Mapping]] = ..., size: _Optional[int] = ...) -> None: ...
 
+class Pong(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class FromSupervisor(_message.Message):
-    __slots__ = ("hello", "started", "ended", "log_grew")
+    __slots__ = ("hello", "started", "ended", "log_grew", "pong")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     STARTED_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]
     LOG_GREW_FIELD_NUMBER: _ClassVar[int]
+    PONG_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     started: Started
     ended: Ended
     log_grew: LogGrew
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., started: _Optional[_Union[Started, _Mapping]] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ..., log_grew: _Optional[_Union[LogGrew, _Mapping]] = ...) -> None: ...
+    pong: Pong
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., started: _Optional[_Union[Started, _Mapping]] = ..., ended: _Optional[_Union[Ended, _Mapping]] = ..., log_grew: _Optional[_Union[LogGrew, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ...) -> None: ...
