@@ -29,9 +29,9 @@ def leave(code: int) -> NoReturn:
     """
     if "pyqwest" not in sys.modules:
         raise SystemExit(code)
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
+    # What the interpreter does at its end, in its order. Joining the threads alone would wait for ever for those of a
+    # pool, which end only when they are told to.
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -1,7 +1,8 @@
 """`a0`: the program that a backend starts for one attempt (wire_protocol §3.4, §5).
 
 It downloads the code bundle, finds the task, converts the inputs, runs the function, and leaves outputs.pb or
-error.pb below the output path. It exits with 0 in both cases: the backend reads what was left.
+error.pb below the output path. It exits with 0 in both cases: the backend reads what was left. Where neither can be
+left it exits with 1, and its log says why.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ from flyte.authoring.task import TaskTemplate
 from flyte.client.session import Session, require_session, set_session
 from flyte.client.transport import Address, ConnectTransport
 from flyte.config.settings import Config, PlatformConfig, TaskConfig
-from flyte.errors import FlyteError, InvalidValue
+from flyte.errors import FlyteError, InvalidValue, StorageError
 from flyte.leaving import leave
 from flyte.model.bundle import CodeBundle
 from flyte.model.context import ActionID, CheckpointPaths, RawDataPath, TaskContext
 from flyte.model.ids import ActionRef, RunId, Scope
 from flyte.model.task import Placement
 from flyte.runtime.controller import RemoteController
-from flyte.runtime.invocation import as_parent_sees, user_traceback
+from flyte.runtime.invocation import as_parent_sees, refuse_pending_result, user_traceback
 from flyte.runtime.loader import load_pickled, load_task, missing_module, prepare
 from flyte.storage.port import join, store_for
 from flyte.types.transformer import Conversion
@@ -258,6 +259,7 @@ def run_attempt(options: Options, termination: Termination) -> None:
             result = _call(task, arguments)
     finally:
         controller.close()
+    refuse_pending_result(result, task.name)
     outputs = outputs_to_pb(task.interface, result, conversion, task.name)
     uri = join(options.outputs_path, "outputs.pb")
     store_for(uri).write(uri, refuse_oversized(outputs, task.max_inline_io_bytes, task.name, "outputs"))
@@ -341,12 +343,17 @@ def main(argv: list[str] | None = None) -> int:
         if error is not None and not isinstance(error, Terminated):
             _print_traceback(error)
         termination.end()
+    code = 0
     if error is not None:
-        _leave_error(options, error)
+        try:
+            _leave_error(options, error)
+        except StorageError as e:
+            print(f"a0: the error cannot be left for the backend: {e}", file=sys.stderr)  # noqa: T201
+            code = 1
     _flush()
     if argv is None:
-        leave(0)
-    return 0
+        leave(code)
+    return code
 
 
 def _flush() -> None:

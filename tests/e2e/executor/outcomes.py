@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import flyte
@@ -227,3 +228,15 @@ def takes_its_inputs_away(x: int) -> int:
     assert ctx.input_path is not None
     pathlib.Path(ctx.input_path.removeprefix("file://")).unlink()
     raise ValueError("once more, without inputs")
+
+
+@env.task
+def leaves_a_pool_open() -> int:
+    pool = ThreadPoolExecutor(2)
+    globals()["kept"] = pool
+    return pool.submit(len, "four").result()
+
+
+@env.task
+async def returns_a_call_unawaited() -> int:
+    return leaves_a_pool_open()

@@ -99,6 +99,18 @@ def test_a_crash_in_native_code_names_the_signal_and_leaves_its_stack_in_the_log
     assert attempts_of(run) == 1
 
 
+def test_a_bus_error_says_what_mostly_causes_it(outcomes: Any) -> None:
+    _, code, message = failure(outcomes.kills_itself, number=int(signal.SIGBUS))
+    assert "SIGBUS" in code
+    assert "a file was cut short while in use" in message
+
+
+def test_a_call_that_is_returned_before_it_was_awaited_names_the_remedy(outcomes: Any) -> None:
+    _, code, message = failure(outcomes.returns_a_call_unawaited)
+    assert code == "SyncTaskCallInAsyncContextError"
+    assert "write `await leaves_a_pool_open(...)`" in message
+
+
 def test_a_task_killed_from_outside_is_retried_on_the_system_budget(outcomes: Any) -> None:
     run, code, message = failure(outcomes.kills_itself, number=int(signal.SIGKILL))
     assert "SIGKILL" in code
@@ -198,14 +210,16 @@ def test_both_streams_come_in_the_order_in_which_they_were_written(outcomes: Any
     run = flyte.run(outcomes.prints_on_both)
     run.wait()
     assert run.status == "SUCCEEDED"
-    lines = [line for line in log_of(run) if line]
     expected = [text for i in range(200) for text in (f"out {i}", f"err {i}")]
-    assert [line for line in lines if any(line.endswith(e) for e in ("raw", "from a shell", "to its stderr"))][-3:]
-    assert [line.split("] ")[-1] for line in lines][: len(expected)] == expected
+    assert log_of(run) == [*expected, "raw", "from a shell", "to its stderr"]
 
 
 def test_a_task_may_close_its_output(outcomes: Any) -> None:
     assert flyte.run(outcomes.closes_its_output).outputs()[0] == 5
+
+
+def test_a_task_may_leave_a_thread_pool_open(outcomes: Any) -> None:
+    assert flyte.run(outcomes.leaves_a_pool_open).outputs()[0] == 4
 
 
 def test_leaving_at_once_is_a_failure_also_where_no_outputs_are_promised(outcomes: Any) -> None:

@@ -153,3 +153,15 @@ def test_the_process_waits_until_its_last_words_were_read(tmp_path: pathlib.Path
         process.kill()
         process.wait()
         os.close(reader)
+
+
+def test_an_error_that_cannot_be_left_is_told_in_the_log_and_by_the_exit_code(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").touch()
+    given = line(inputs=str(tmp_path / "nothing"), outputs_path=str(tmp_path / "file" / "below"))
+    done = subprocess.run(
+        [sys.executable, "-m", "flyte.runtime.a0", *given], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("a0: the error cannot be left for the backend: ")
+    assert str(tmp_path / "file" / "below" / "error.pb") in last
