@@ -23,7 +23,8 @@ def module_of(task: TaskTemplate[..., Any], root: pathlib.Path) -> tuple[str, st
     """Where a task process finds a task: its module relative to the root, and the variable.
 
     Raises:
-        InvalidValue: The task is not a module-level name equal to its function's.
+        InvalidValue: The task is not a module-level name equal to its function's, or its module has no name that
+            could be imported.
     """
     func = getattr(task, "func", None)
     file = task.source_file
@@ -47,16 +48,27 @@ def _module_name(file: pathlib.Path, root: pathlib.Path, fallback: str) -> str:
                 f"{file} lies outside the root folder {root}. Run from the folder of your code, or give --root-dir."
             ) from None
         return fallback
-    module = ".".join(relative.with_suffix("").parts)
-    if module.endswith(".__init__"):
-        module = module.removesuffix(".__init__")
-    # A src layout is importable under its name without src, which is how it was imported here.
-    loaded = sys.modules.get(fallback)
-    if fallback != "__main__" and loaded is not None and getattr(loaded, "__file__", None) == str(file):
-        spec = importlib.util.find_spec(fallback) if "." not in fallback else None
-        if spec is not None or "." in fallback:
-            return fallback if module.endswith(fallback) else module
-    return module
+    parts = relative.with_suffix("").parts
+    if parts[-1] == "__init__" and len(parts) > 1:
+        parts = parts[:-1]
+    parts = _as_imported(parts, file, fallback)
+    dotted = next((part for part in parts if "." in part), None)
+    if dotted is not None:
+        raise InvalidValue(
+            f"A task process cannot import {file}: there is a dot in {dotted!r}. Rename it"
+            + (", or give a --root-dir below it." if dotted != parts[-1] else ".")
+        )
+    return ".".join(parts)
+
+
+def _as_imported(parts: tuple[str, ...], file: pathlib.Path, name: str) -> tuple[str, ...]:
+    """A src layout is importable under its name without src, if that is how it was imported here."""
+    loaded = sys.modules.get(name)
+    if name == "__main__" or loaded is None or getattr(loaded, "__file__", None) != str(file):
+        return parts
+    if "." not in name and importlib.util.find_spec(name) is None:
+        return parts
+    return next((parts[i:] for i in range(len(parts)) if ".".join(parts[i:]) == name), parts)
 
 
 def image_uri(task: TaskTemplate[..., Any], images: dict[str, str]) -> str:
