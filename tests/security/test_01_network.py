@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from flyte.errors import BackendError
+from flyte.server.app import listen
 from tests.conftest import Backend
 
 
@@ -52,11 +54,22 @@ def test_01_a_port_of_another_program_is_refused_with_a_sentence(tmp_path: pathl
     assert done.returncode == 1 and "is taken by another program" in done.stderr and "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("broken", ["file", "foreign"])
+def test_01_an_address_that_is_not_this_machines_is_not_called_taken() -> None:
+    with pytest.raises(BackendError) as caught:
+        listen("192.0.2.1", 0)
+    assert "cannot listen on port 0 of 192.0.2.1" in str(caught.value) and caught.value.code != "PortTaken"
+
+
+@pytest.mark.parametrize("broken", ["file", "foreign", "lock", "blobs", "backend.json"])
 def test_01_a_data_folder_that_cannot_be_used_is_refused_with_a_sentence(tmp_path: pathlib.Path, broken: str) -> None:
     data = tmp_path / "data"
     if broken == "file":
         data.write_text("a file")
+    elif broken == "blobs":
+        data.mkdir()
+        (data / broken).write_text("a file")
+    elif broken != "foreign":
+        (data / broken).mkdir(parents=True)
     else:
         data.mkdir()
         (data / "flyte.db").write_bytes(b"this is not a database" * 100)

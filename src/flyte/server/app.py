@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
+import math
 import os
 import pathlib
 import socket
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -100,9 +103,16 @@ class ControlPlane:
         """Take the data folder, the port and the database.
 
         Raises:
-            BackendError: Another backend uses the data folder, or another program the port.
+            BackendError: Another backend uses the data folder, or another program the port; or the folder cannot be
+                used.
             StoreCorrupt: The database cannot be used.
         """
+        try:
+            await self._open()
+        except OSError as e:
+            raise _unusable(self.settings.data, e) from e
+
+    async def _open(self) -> None:
         settings = self.settings
         make_private(settings.data)
         self._lock = take_lock(settings.data)
@@ -171,8 +181,14 @@ class ControlPlane:
         await serving
 
     def stop(self) -> None:
-        """Let `serve` return, or not begin. Asked twice, it does not wait for requests that are being answered."""
+        """Let `serve` return, or not begin. Asked twice, it does not wait for requests that are being answered.
+
+        How long tasks get, and whether they stay, is what `flyte stop backend` left in the data folder, if it did.
+        """
         self._is_stopping = True
+        wish = take_stop_wish(self.settings.data)
+        if wish is not None:
+            self.grace_seconds, self.keep_tasks = wish.grace_seconds, wish.keep_tasks or self.keep_tasks
         if self._server is not None:
             self._server.force_exit = self._server.should_exit
             self._server.should_exit = True
@@ -218,7 +234,13 @@ def make_private(data: pathlib.Path) -> None:
         if data.stat().st_mode & 0o077:
             data.chmod(0o700)
     except OSError as e:
-        raise BackendError(f"The data folder {data} cannot be used: {e.strerror}. Give another --data.") from e
+        raise _unusable(data, e) from e
+
+
+def _unusable(data: pathlib.Path, error: OSError) -> BackendError:
+    where = f" ({error.filename})" if error.filename and str(error.filename) != str(data) else ""
+    why = f"{error.strerror or error}{where}"
+    return BackendError(f"The data folder {data} cannot be used: {why}. Give another --data.")
 
 
 def take_lock(data: pathlib.Path) -> int:
@@ -226,20 +248,24 @@ def take_lock(data: pathlib.Path) -> int:
 
     Raises:
         BackendError: There is one already.
+        OSError: The folder cannot be written to, or knows no locks.
     """
     import fcntl
 
     descriptor = os.open(data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as e:
+    except BlockingIOError as e:
         os.close(descriptor)
         record = read_record(data)
-        who = f" (process {record['pid']}, {record['url']})" if record else ""
+        who = f" (process {record.get('pid')}, {record.get('url')})" if record else ""
         raise BackendError(
             f"Another backend uses the data folder {data}{who}. Stop it with `flyte stop backend`, or give another "
             "--data."
         ) from e
+    except OSError:
+        os.close(descriptor)
+        raise
     return descriptor
 
 
@@ -247,7 +273,7 @@ def listen(host: str, port: int) -> socket.socket:
     """A listening socket.
 
     Raises:
-        BackendError: The port belongs to another program.
+        BackendError: The port belongs to another program (code `PortTaken`), or cannot be listened on at all.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
@@ -259,6 +285,10 @@ def listen(host: str, port: int) -> socket.socket:
         raise BackendError(f"There is no port {port}: ports go from 0 to 65535.") from e
     except OSError as e:
         listening.close()
+        if e.errno != errno.EADDRINUSE:
+            raise BackendError(
+                f"The backend cannot listen on port {port} of {host}: {e.strerror}. Give another --port or --host."
+            ) from e
         raise BackendError(
             f"Port {port} of {host} is taken by another program ({e.strerror}). Give another --port, or 0 for a free "
             "one.",
@@ -270,7 +300,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def write_record(data: pathlib.Path, url: str) -> None:
-    """Say where the backend of a data folder is."""
+    """Say where the backend of a data folder is.
+
+    Raises:
+        BackendError: It cannot be written.
+    """
     record = {
         "pid": os.getpid(),
         "url": url,
@@ -279,8 +313,11 @@ def write_record(data: pathlib.Path, url: str) -> None:
         "started_at": datetime.now(UTC).isoformat(),
     }
     temporary = data / ".backend.json.tmp"
-    temporary.write_text(json.dumps(record))
-    temporary.replace(data / "backend.json")
+    try:
+        temporary.write_text(json.dumps(record))
+        temporary.replace(data / "backend.json")
+    except OSError as e:
+        raise _unusable(data, e) from e
 
 
 def read_record(data: pathlib.Path) -> dict[str, Any] | None:
@@ -297,3 +334,30 @@ def remove_record(data: pathlib.Path) -> None:
     record = read_record(data)
     if record is not None and record.get("pid") == os.getpid():
         (data / "backend.json").unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class StopWish:
+    """How a control plane is to end.
+
+    Args:
+        grace_seconds: What running tasks get between being asked to end and being ended.
+        keep_tasks: Leave them and their supervisor running.
+    """
+
+    grace_seconds: float
+    keep_tasks: bool
+
+
+def take_stop_wish(data: pathlib.Path) -> StopWish | None:
+    """What `flyte stop backend` wrote for this process before its signal; None where nobody did, or it is damaged."""
+    file = data / "stop.json"
+    try:
+        text = file.read_text()
+        file.unlink()
+        said = json.loads(text)
+        wish = StopWish(float(said["grace_seconds"]), bool(said["keep_tasks"]))
+        is_ours = said["pid"] == os.getpid()
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return wish if is_ours and 0 <= wish.grace_seconds < math.inf else None

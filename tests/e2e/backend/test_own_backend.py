@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from flyte.client import local_backend
+from flyte.server.executors.process.processes import start_time
 
 HELLO = """
 import flyte
@@ -49,10 +50,7 @@ def flyte(home: pathlib.Path, *args: str) -> subprocess.CompletedProcess[str]:
 
 
 def lives(pid: int) -> bool:
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    return start_time(pid) is not None
 
 
 def supervisor_pid(home: pathlib.Path) -> int:
