@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pathlib
+import shutil
 import sys
 from typing import Any
 
@@ -16,7 +18,7 @@ from flyte.cli.state import CliState
 from flyte.client import local_backend
 from flyte.client.init import sdk_version
 from flyte.client.local_backend import BackendRecord
-from flyte.config.home import backend_folder, ensure_private
+from flyte.config.home import backend_folder
 from flyte.errors import BackendError
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -29,6 +31,14 @@ _DATA = click.option(
 
 def _folder(data: pathlib.Path | None) -> pathlib.Path:
     return (data or backend_folder()).expanduser().absolute()
+
+
+def _program(name: str) -> str:
+    """The path of a program, links unresolved: the one of a virtual environment is a link."""
+    found = shutil.which(name)
+    if found is None:
+        raise BackendError(f"--task-python {name} is no program: give the path of a Python.")
+    return str(pathlib.Path(found).absolute())
 
 
 @click.group(cls=LazyGroup, later=frozenset({"devbox", "tui"}))
@@ -65,7 +75,8 @@ def start_backend(
             f"--host {host} is refused: whoever reaches the port can run code as you, and this version knows no users "
             "yet. Only loopback addresses are possible."
         )
-    folder = ensure_private(_folder(data))
+    task_python = _program(task_python) if task_python else None
+    folder = local_backend.prepared_folder(_folder(data))
     if detach:
         record, started = local_backend.start_detached(
             folder, port=port, task_python=task_python, slots=slots, host=host, keep_tasks=keep_tasks
@@ -79,7 +90,7 @@ def start_backend(
             f"A backend runs already on {folder}: {running.url} (process {running.pid}). "
             "Stop it with `flyte stop backend`, or give another --data."
         )
-    chosen = port if port is not None else local_backend.free_port()
+    chosen = port if port is not None else local_backend.free_port(host)
     if port is None and chosen == 0:
         click.echo(f"Port {local_backend.DEFAULT_PORT} belongs to another program; taking a free one.", err=True)
     command = local_backend.server_command(folder, chosen, task_python, slots, host=host, keep_tasks=keep_tasks)
@@ -93,8 +104,9 @@ def _print_started(record: BackendRecord, started: bool, state: CliState, *, is_
         return
     word = "Started" if started else "Already running"
     click.echo(f"{word}: {record.url} (process {record.pid}, data {record.data})")
-    if started and is_default_port and not record.url.endswith(f":{local_backend.DEFAULT_PORT}"):
-        click.echo(f"Port {local_backend.DEFAULT_PORT} belongs to another program; this one is free.", err=True)
+    reason = local_backend.reason_of_port(record) if started and is_default_port else ""
+    if reason:
+        click.echo(f"{reason.capitalize()}; this one is free.", err=True)
 
 
 def _facts(record: BackendRecord) -> dict[str, Any]:
@@ -112,6 +124,12 @@ def stop() -> None:
     """Stop something on this machine."""
 
 
+def _finite(_context: click.Context, _parameter: click.Parameter, seconds: float) -> float:
+    if not math.isfinite(seconds):
+        raise click.BadParameter("it must be a number of seconds")
+    return seconds
+
+
 @stop.command("backend", context_settings=SETTINGS)
 @_DATA
 @click.option(
@@ -119,13 +137,15 @@ def stop() -> None:
     type=click.FloatRange(min=0),
     default=10.0,
     show_default=True,
-    help="Seconds to wait for running tasks to end.",
+    callback=_finite,
+    help="Seconds that running tasks get between being asked to end and being ended.",
 )
+@click.option("--keep-tasks", is_flag=True, help="End the backend alone: tasks go on, and its next start finds them.")
 @output_option()
 @click.pass_obj
-def stop_backend(state: CliState, data: pathlib.Path | None, grace: float) -> None:
-    """Drain and end the backend. Interrupted attempts are retried at the next start."""
-    stopped = local_backend.stop(_folder(data), grace_seconds=grace)
+def stop_backend(state: CliState, data: pathlib.Path | None, grace: float, keep_tasks: bool) -> None:
+    """End the backend and the tasks that run. Interrupted attempts are retried at the next start."""
+    stopped = local_backend.stop(_folder(data), grace_seconds=grace, keep_tasks=keep_tasks)
     if state.is_json:
         print_json({"stopped": stopped})
     else:

@@ -135,8 +135,9 @@ def get_config(state: CliState) -> None:
     if data["platform"]["client_credentials_secret"]:
         data["platform"]["client_credentials_secret"] = "(set)"  # noqa: S105  that there is one
     if not config.platform.endpoint:
-        record = local_backend.find()
-        data["local_backend"] = record.url if record is not None else "none runs"
+        record = local_backend.read_record()
+        is_there = record is not None and local_backend.runs(record)
+        data["local_backend"] = record.url if record is not None and is_there else "none runs"
     if state.is_json:
         print_json(data)
         return

@@ -6,7 +6,6 @@ import pathlib
 from dataclasses import replace
 
 from flyte.cli.state import CliState
-from flyte.client import local_backend
 from flyte.client.init import (
     LOCAL_DOMAIN,
     LOCAL_ORG,
@@ -19,7 +18,6 @@ from flyte.client.init import (
 )
 from flyte.client.session import Session, require_session
 from flyte.config.settings import Config, auto
-from flyte.errors import BackendUnreachable
 
 
 def configuration(state: CliState, project: str | None = None, domain: str | None = None) -> Config:
@@ -55,16 +53,11 @@ def connect(
         start: Start this machine's own if it is the one and none runs.
 
     Raises:
-        BackendUnreachable: This machine's own is the one, and none runs.
+        BackendUnreachable: This machine's own is the one, and none runs, or it does not answer.
         BackendError: It did not start, or has another version.
     """
     config = configuration(state, project, domain)
     if not config.platform.endpoint:
-        if not start and local_backend.find() is None:
-            raise BackendUnreachable(
-                "No backend runs on this machine, and no other is configured.",
-                hint="Start one with: flyte start backend --detach",
-            )
         config = use_local_backend(config, start=start)
     init_from_config(config, root_dir=root_dir, images=images, sync_local_sys_paths=sync_local_sys_paths)
     return require_session()

@@ -14,9 +14,18 @@ from flyte.authoring.context import ctx
 from flyte.client import local_backend
 from flyte.client.session import Session, current_session, make_transport, set_session
 from flyte.config.settings import Config, PlatformConfig, auto
-from flyte.errors import BackendError, FeatureNotAvailable, InitializationError, InvalidValue
+from flyte.errors import BackendUnreachable, FeatureNotAvailable, InitializationError, InvalidType, InvalidValue
+from flyte.syncify import BlockingFunction
 
 LOCAL_PROJECT, LOCAL_DOMAIN, LOCAL_ORG = "flytesnacks", "development", "local"
+
+
+_WITHOUT_EFFECT = frozenset({
+    "auth_client_config", "batch_size", "disable_keyring", "headless", "http_proxy_url",
+    "load_plugin_type_transformers", "local_persistence", "local_tracked", "local_tracked_strict", "log_format",
+    "reset_root_logger", "scopes", "source_config_path", "storage",
+})  # fmt: skip
+"""Options of `flyte.init` that this version takes and has no use for."""
 
 
 def sdk_version() -> str:
@@ -62,6 +71,7 @@ def named_images(images: tuple[str, ...] | dict[str, str] | None) -> dict[str, s
     return named
 
 
+@BlockingFunction
 def init(
     org: str | None = None,
     project: str | None = None,
@@ -93,10 +103,16 @@ def init(
         insecure: Plain text instead of TLS.
         root_dir: The folder that bundles and module names are relative to; the working directory by default.
 
+        others: Further options of the Flyte API, which change nothing here.
+
     Raises:
         FeatureNotAvailable: `api_key`, whose way to sign in is not built yet.
+        InvalidType: An option that there is not.
         InvalidValue: The endpoint cannot be used.
     """
+    unknown = sorted(others.keys() - _WITHOUT_EFFECT)
+    if unknown:
+        raise InvalidType(f"flyte.init() has no option {unknown[0]!r}. Check its spelling.")
     if _is_task_process():
         return
     if api_key:
@@ -124,6 +140,7 @@ def init(
     _use(config, _root(root_dir), images or {}, sync_local_sys_paths=sync_local_sys_paths)
 
 
+@BlockingFunction
 def init_from_config(
     path_or_config: str | pathlib.Path | Config | None = None,
     root_dir: pathlib.Path | None = None,
@@ -204,15 +221,21 @@ def use_local_backend(config: Config, *, start: bool) -> Config:
         start: Start it if none runs.
 
     Raises:
-        BackendError: None runs and none was to be started, it did not start, or it has another version.
+        BackendUnreachable: None runs and none was to be started, or it does not answer.
+        BackendError: It did not start, or it has another version.
     """
     record = local_backend.find()
     if record is None:
         if not start:
-            raise BackendError("No backend runs on this machine. Start one with: flyte start backend --detach")
+            raise BackendUnreachable(
+                "No backend runs on this machine, and no other is configured.",
+                hint="Start one with: flyte start backend --detach",
+            )
         record, started = local_backend.start_detached()
         if started:
-            print(f"Started the local backend at {record.url}", file=sys.stderr)  # noqa: T201  the one line
+            reason = local_backend.reason_of_port(record)
+            said = f"Started the local backend at {record.url}" + (f" ({reason})" if reason else "")
+            print(said, file=sys.stderr)  # noqa: T201  the one line
     local_backend.require_same_version(record, sdk_version())
     endpoint = "dns:///" + record.url.removeprefix("http://")
     task = replace(

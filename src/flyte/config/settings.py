@@ -5,6 +5,8 @@ Precedence of each value: argument, environment variable, file, default. Public 
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import pathlib
 import shlex
@@ -12,9 +14,12 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from flyte.config.home import flyte_home
 from flyte.errors import InitializationError, InvalidValue
+
+log = logging.getLogger("flyte.config")
 
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 
@@ -106,19 +111,21 @@ class ConfigFile:
         """A value, None where the file does not have it or has it empty."""
         part = self.values.get(section)
         value = part.get(option) if isinstance(part, Mapping) else None
-        return value if value or isinstance(value, bool) else None
+        return None if value in ("", [], {}) else value
 
 
 def read_config_file(path: pathlib.Path) -> ConfigFile:
     """Read a YAML file, without ever building anything but plain data from it.
 
     Raises:
-        InvalidValue: It is no YAML mapping; the sentence names file and line.
+        InvalidValue: It cannot be read, or is no YAML mapping of sections; the sentence names file and line.
     """
     import yaml
 
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise InvalidValue(f"The configuration file {path} cannot be read: {e.strerror}.") from e
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as e:
         raise InvalidValue(f"The configuration file {path} is not valid YAML: {' '.join(str(e).split())}.") from e
     if values is None:
@@ -127,6 +134,9 @@ def read_config_file(path: pathlib.Path) -> ConfigFile:
         raise InvalidValue(
             f"The configuration file {path} must hold sections (admin, task, image, …), not a {type(values).__name__}."
         )
+    for section in sorted(_OUR_SECTIONS & set(values)):
+        if not isinstance(values[section], dict | None):
+            raise InvalidValue(f"In the configuration file {path}, {section} must be a section with options below it.")
     return ConfigFile(path, values)
 
 
@@ -134,10 +144,11 @@ _OUR_SECTIONS = frozenset({"admin", "task", "image", "local", "console"})
 
 
 def _is_ours(path: pathlib.Path) -> bool:
-    """A generic ./config.yaml counts only if it has a section of ours."""
+    """A generic ./config.yaml counts only if it has a section of ours; one that no tool could read, with a warning."""
     try:
         return bool(_OUR_SECTIONS & set(read_config_file(path).values))
-    except InvalidValue:
+    except InvalidValue as e:
+        log.warning("./%s is passed over. %s", path, e)
         return False
 
 
@@ -223,18 +234,42 @@ class _Reader:
         if isinstance(value, list | tuple):
             return tuple(map(str, value))
         text = str(value).strip()
-        if text.startswith("["):
-            import json
+        try:
+            if text.startswith("["):
+                return tuple(map(str, json.loads(text)))
+            return tuple(shlex.split(text.replace(",", " ") if option == "scopes" else text))
+        except ValueError as e:
+            raise InvalidValue(f"{section}.{option} must be words, quoted as in a shell, or a JSON list: {e}.") from e
 
-            return tuple(map(str, json.loads(text)))
-        return tuple(shlex.split(text.replace(",", " ") if option == "scopes" else text))
+    def count(self, section: str, option: str, default: int) -> int:
+        value = self.raw(section, option)
+        try:
+            number = default if value is None else int(value)
+        except (TypeError, ValueError):
+            number = -1
+        if number < 0 or isinstance(value, bool):
+            raise InvalidValue(f"{section}.{option} must be a whole number, 0 or more, not {value!r}.")
+        return number
+
+    def names(self, section: str, option: str) -> dict[str, str]:
+        """Names and what they stand for: a mapping of the file, or JSON in the environment."""
+        value = self.raw(section, option)
+        try:
+            mapping = json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            mapping = value
+        if mapping is None:
+            return {}
+        if not isinstance(mapping, Mapping):
+            raise InvalidValue(f"{section}.{option} must be a mapping of names, not {value!r}.")
+        return {str(name): str(meant) for name, meant in mapping.items()}
 
 
 def normalised_endpoint(endpoint: str, insecure: bool) -> tuple[str, bool]:
     """`dns:///host:port`, and whether the connection is plain text.
 
     Raises:
-        InvalidValue: The scheme is unknown or the host is missing.
+        InvalidValue: The scheme is unknown, the host is missing, or the port is none.
     """
     scheme, separator, rest = endpoint.partition("://")
     if not separator:
@@ -244,6 +279,12 @@ def normalised_endpoint(endpoint: str, insecure: bool) -> tuple[str, bool]:
     host = rest.lstrip("/").rstrip("/")
     if not host or "/" in host or any(c.isspace() for c in host):
         raise InvalidValue(f"The endpoint {endpoint!r} has no host. Write host:port.")
+    try:
+        is_complete = bool(urlsplit(f"//{host}").hostname) and urlsplit(f"//{host}").port != 0
+    except ValueError:
+        is_complete = False
+    if not is_complete:
+        raise InvalidValue(f"The endpoint {endpoint!r} has no host, or a port that is none. Write host:port.")
     if scheme == "http":
         insecure = True
     return f"dns:///{host}", insecure
@@ -262,11 +303,11 @@ def base_url(platform: PlatformConfig) -> str:
 
 
 def org_from_endpoint(endpoint: str | None) -> str | None:
-    """The first label of a host with more than two labels."""
+    """The first label of a host with more than two labels; an address of numbers has none."""
     if not endpoint:
         return None
     host = normalised_endpoint(endpoint, insecure=False)[0].removeprefix("dns:///").rsplit(":", 1)[0]
-    labels = host.split(".")
+    labels = [] if host.startswith("[") or host.replace(".", "").isdigit() else host.split(".")
     return labels[0] if len(labels) > 2 else None
 
 
@@ -298,7 +339,7 @@ def auto(config_file: str | pathlib.Path | ConfigFile | None = None) -> Config:
             client_id=read.text("admin", "clientId"),
             client_credentials_secret=secret,
             scopes=read.words("admin", "scopes") or (),
-            rpc_retries=int(read.raw("admin", "rpcRetries") or 3),
+            rpc_retries=read.count("admin", "rpcRetries", 3),
             console_endpoint=read.text("console", "endpoint"),
         ),
         task=TaskConfig(
@@ -308,7 +349,7 @@ def auto(config_file: str | pathlib.Path | ConfigFile | None = None) -> Config:
         ),
         image=ImageConfig(
             builder=read.text("image", "builder") or "local",
-            image_refs={str(k): str(v) for k, v in (read.raw("image", "image_refs") or {}).items()},
+            image_refs=read.names("image", "image_refs"),
             registry=read.text("image", "registry"),
         ),
         local=LocalConfig(

@@ -1,4 +1,4 @@
-"""This machine's own backend: started, shown, found by a bare `flyte run`, stopped."""
+"""The commands for this machine's own backend: what they show, and what they never touch."""
 
 from __future__ import annotations
 
@@ -30,25 +30,16 @@ def home(flyte_home: pathlib.Path) -> Iterator[pathlib.Path]:
     local_backend.stop(flyte_home / "backend", grace_seconds=1)
 
 
-def test_a_bare_run_starts_the_backend_and_says_so_in_one_line(home: pathlib.Path, project: pathlib.Path) -> None:
-    first = flyte(home, "run", "shop.py", "main", cwd=project)
-    assert first.returncode == 0, first.stderr
-    assert first.stdout.splitlines()[-1] == "5"
-    assert len([line for line in first.stderr.splitlines() if line.startswith("Started the local backend at ")]) == 1
-    assert "Started" not in flyte(home, "run", "shop.py", "main", cwd=project).stderr
-    shown = json.loads(flyte(home, "-o", "json", "get", "backend").stdout)
-    assert shown["running"] and shown["ready"] and shown["data"] == str(home / "backend")
-    again = flyte(home, "start", "backend", "--detach")
-    assert again.stdout.startswith(f"Already running: {shown['url']}")
-
-
-def test_a_backend_is_started_on_a_free_port_and_stopped(home: pathlib.Path) -> None:
-    done = flyte(home, "start", "backend", "--detach", "--port", "0", "-o", "json")
-    started = json.loads(done.stdout)
+def test_a_backend_is_started_on_a_free_port_shown_and_not_started_twice(home: pathlib.Path) -> None:
+    started = json.loads(flyte(home, "start", "backend", "--detach", "--port", "0", "-o", "json").stdout)
     assert started["started"] is True
+    shown = json.loads(flyte(home, "-o", "json", "get", "backend").stdout)
+    assert shown["running"] and shown["ready"]
+    assert (shown["url"], shown["data"]) == (started["url"], str(home / "backend"))
     assert f"url         {started['url']}" in flyte(home, "get", "backend").stdout
+    again = flyte(home, "start", "backend", "--detach")
+    assert (again.returncode, again.stdout.startswith(f"Already running: {started['url']}")) == (0, True)
     assert flyte(home, "stop", "backend").stdout == "Stopped.\n"
-    assert flyte(home, "stop", "backend").stdout == "No backend runs.\n"
     assert json.loads(flyte(home, "get", "backend", "-o", "json").stdout)["running"] is False
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from flyte.client.init import current_domain, current_project, init, init_from_config, named_images
 from flyte.client.session import current_session, require_session
+from flyte.config.home import backend_folder, ensure_private, flyte_home
 from flyte.config.settings import Config, auto, base_url, normalised_endpoint, org_from_endpoint
-from flyte.errors import BackendError, InitializationError, InvalidValue
+from flyte.errors import BackendUnreachable, InitializationError, InvalidType, InvalidValue
 
 
 @pytest.fixture(autouse=True)
@@ -102,13 +103,16 @@ def test_a_flag_that_is_neither_true_nor_false_is_told(monkeypatch: pytest.Monke
         ("dns:///host:1", ("dns:///host:1", False)),
         ("http://host:1", ("dns:///host:1", True)),
         ("https://host/", ("dns:///host", False)),
+        ("[::1]:30080", ("dns:///[::1]:30080", False)),
     ],
 )
 def test_endpoints_are_accepted_in_their_spellings(given: str, wanted: tuple[str, bool]) -> None:
     assert normalised_endpoint(given, insecure=False) == wanted
 
 
-@pytest.mark.parametrize("given", ["ftp://host", "", "http://", "host/path", "two words"])
+@pytest.mark.parametrize(
+    "given", ["ftp://host", "", "http://", "host/path", "two words", "h:y", "h:99999", "h:0", ":1", "[::1"]
+)
 def test_endpoints_that_cannot_be_are_told(given: str) -> None:
     with pytest.raises(InvalidValue, match="endpoint"):
         normalised_endpoint(given, insecure=False)
@@ -168,5 +172,81 @@ def test_images_are_named_by_texts() -> None:
 def test_without_a_backend_the_local_one_is_not_started_for_reading() -> None:
     from flyte.client.init import use_local_backend
 
-    with pytest.raises(BackendError, match="flyte start backend --detach"):
+    with pytest.raises(BackendUnreachable, match="No backend runs on this machine") as caught:
         use_local_backend(Config(), start=False)
+    assert "flyte start backend --detach" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("FLYTE_ADMIN_RPCRETRIES", "many", r"admin\.rpcRetries must be a whole number, 0 or more, not 'many'"),
+        ("FLYTE_ADMIN_RPCRETRIES", "-1", r"admin\.rpcRetries must be a whole number"),
+        ("FLYTE_ADMIN_COMMAND", "[x", r"admin\.command must be words, quoted as in a shell, or a JSON list"),
+        ("FLYTE_ADMIN_COMMAND", '"x', r"admin\.command must be words"),
+        ("FLYTE_IMAGE_IMAGE_REFS", "a=b", r"image\.image_refs must be a mapping of names, not 'a=b'"),
+        ("FLYTE_IMAGE_IMAGE_REFS", "[1]", r"image\.image_refs must be a mapping of names"),
+    ],
+)
+def test_a_variable_that_cannot_be_read_is_told(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InvalidValue, match=said):
+        auto()
+
+
+def test_lists_and_mappings_may_be_json_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLYTE_IMAGE_IMAGE_REFS", '{"a": "x:1"}')
+    monkeypatch.setenv("FLYTE_ADMIN_COMMAND", '["sign", "in here"]')
+    config = auto()
+    assert config.image.image_refs == {"a": "x:1"}
+    assert config.platform.command == ("sign", "in here")
+
+
+def test_a_number_of_the_file_counts_also_when_it_is_zero() -> None:
+    write("c.yaml", "admin: {rpcRetries: 0}")
+    assert auto("c.yaml").platform.rpc_retries == 0
+
+
+@pytest.mark.parametrize("text", ["admin: hello", "task: [a]", "image: 3"])
+def test_a_section_that_is_none_is_told(text: str) -> None:
+    write("c.yaml", text)
+    with pytest.raises(InvalidValue, match=r"c\.yaml, (admin|task|image) must be a section"):
+        auto("c.yaml")
+
+
+def test_a_file_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_args: object, **_options: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    write("c.yaml", "admin: {}")
+    monkeypatch.setattr(pathlib.Path, "read_text", refused)
+    with pytest.raises(InvalidValue, match=r"c\.yaml cannot be read: Permission denied"):
+        auto("c.yaml")
+
+
+def test_a_broken_file_here_is_passed_over_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    write("config.yaml", "admin: {endpoint: ")
+    assert auto().source is None
+    assert "./config.yaml is passed over" in caplog.text
+
+
+def test_an_address_of_numbers_has_no_organisation() -> None:
+    assert org_from_endpoint("dns:///127.0.0.1:30080") is None
+    assert org_from_endpoint("[::1]:30080") is None
+
+
+def test_the_home_is_absolute_and_its_owners_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FLYTE_HOME", "relative")
+    assert flyte_home() == tmp_path / "relative"
+    assert ensure_private(backend_folder()).stat().st_mode & 0o077 == 0
+    assert flyte_home().stat().st_mode & 0o077 == 0
+
+
+def test_init_refuses_an_option_that_there_is_not() -> None:
+    with pytest.raises(InvalidType, match=r"flyte\.init\(\) has no option 'projekt'"):
+        init(projekt="p")
+    init(project="p", log_format="json")
+    assert current_project() == "p"
