@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,12 @@ PAGE = "docs/compatibility.md"
 def normalised(name: str) -> str:
     """`--copy_style` and `--copy-style` are one option, `loaded-modules` and `loaded_modules` one choice."""
     return name.replace("_", "-")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A sentence with the nearest known name, empty where none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def not_available(what: str) -> str:
@@ -93,10 +99,8 @@ class LazyGroup(click.RichGroup):
             raise click.UsageError(not_available(f"{ctx.command_path} {args[0]}"), ctx)
         if self.get_command(ctx, args[0]) is None:
             known = self.list_commands(ctx)
-            near = difflib.get_close_matches(args[0], known, n=1)
-            nearest = f" Did you mean {near[0]}?" if near else ""
             raise click.UsageError(
-                f"There is no command {args[0]!r}.{nearest} There are: {', '.join(known)}.",
+                f"There is no command {args[0]!r}.{nearest(args[0], known)} There are: {', '.join(known)}.",
                 ctx,
             )
         return super().resolve_command(ctx, args)

@@ -108,11 +108,18 @@ def moment_of(text: str) -> dt.datetime:
                 return base
             sign = {"-": -1, "+": 1}.get(rest[0])
             if sign is not None:
-                return base + sign * _timedelta(rest[1:].strip())
+                return _moved(base, sign * _timedelta(rest[1:].strip()))
     try:
         return dt.datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
     except ValueError:
         raise ValueError("must be an ISO date and time, now, today, or now - 1 day") from None
+
+
+def _moved(base: dt.datetime, span: dt.timedelta) -> dt.datetime:
+    try:
+        return base + span
+    except OverflowError:
+        raise ValueError("must be a time between the years 1 and 9999") from None
 
 
 def _date(text: str) -> dt.date:
@@ -135,29 +142,41 @@ def _timedelta(text: str) -> dt.timedelta:
     text = text.strip()
     if text.upper().startswith("P"):
         return _iso_duration(text.upper())
-    if ":" in text and all(part.replace(".", "", 1).isdigit() for part in text.split(":")):
+    if 1 <= text.count(":") <= 2 and all(part.replace(".", "", 1).isdecimal() for part in text.split(":")):
         parts = [float(part) for part in text.split(":")]
         while len(parts) < 3:
             parts.insert(0, 0.0)
-        return dt.timedelta(hours=parts[0], minutes=parts[1], seconds=parts[2])
+        return _span(3600 * parts[0] + 60 * parts[1] + parts[2])
     number = text.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
     unit = text[len(number) :].strip().lower().rstrip("s") or "s"
     try:
-        return dt.timedelta(seconds=float(number) * _UNITS[unit])
+        seconds = float(number) * _UNITS[unit]
     except (ValueError, KeyError):
         raise ValueError("must be a duration: '90', '1 minute', '1:24' or 'PT1M30S'") from None
+    return _span(seconds)
+
+
+def _span(seconds: float) -> dt.timedelta:
+    try:
+        return dt.timedelta(seconds=seconds)
+    except (OverflowError, ValueError):  # a ValueError for NaN
+        raise ValueError(_TOO_LONG) from None
 
 
 def _iso_duration(text: str) -> dt.timedelta:
     import re
 
-    match = re.fullmatch(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?)?", text)
+    match = re.fullmatch(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d*)?)S)?)?", text)
     if match is None or not any(match.groups()):
         raise ValueError("must be an ISO 8601 duration, 'PT1M30S' say")
     weeks, days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return dt.timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+    try:
+        return dt.timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+    except OverflowError:
+        raise ValueError(_TOO_LONG) from None
 
 
+_TOO_LONG = "must be a duration that a timedelta can hold, up to 999999999 days"
 _TIMES: dict[Any, Any] = {dt.datetime: moment_of, dt.date: _date, dt.timedelta: _timedelta}
 
 
@@ -298,8 +317,8 @@ def _value(name: str, text: str, annotation: Any, default: Any) -> Any:
     try:
         value = value_of(text, annotation)
         engine.round_trip(value, annotation, Conversion()) if engine.transformer(annotation).is_identity else None
-    except (ValueError, FlyteError) as e:
-        problem = str(e).rstrip(".")
+    except (ValueError, FlyteError, RecursionError) as e:
+        problem = "is nested too deeply" if isinstance(e, RecursionError) else str(e).rstrip(".")
         if not problem.startswith(("must ", "is ", "cannot ")):
             problem = f"is wrong: {problem}"
         raise InputError(f"Input --{name.replace('_', '-')} {text[:80]!r} {problem}.") from None

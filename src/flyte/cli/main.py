@@ -143,8 +143,8 @@ def _show_usage_error(error: click.ClickException) -> None:
 
 
 def _show_traceback() -> None:
-    """The traceback of the error at hand, for those who asked for debug messages."""
-    if logging.getLogger("flyte").isEnabledFor(logging.DEBUG):
+    """The traceback of the error at hand, for those who asked for it or for debug messages."""
+    if os.environ.get("FLYTE_TRACEBACK") == "1" or logging.getLogger("flyte").isEnabledFor(logging.DEBUG):
         print(safe_text(traceback.format_exc()), file=sys.stderr, end="")
 
 

@@ -74,6 +74,10 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # generic in new versi
         if isinstance(value, dt.datetime):
             return value
         try:
-            return moment_of(str(value)).astimezone()
+            moment = moment_of(str(value))
         except ValueError as e:
             self.fail(f"{safe_text(str(value))!r} {e}.", param, ctx)
+        try:
+            return moment.astimezone()
+        except (ValueError, OverflowError):  # local time is out of the calendar at its ends
+            return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)

@@ -10,13 +10,13 @@ import rich_click as click
 
 from flyte.cli import connect
 from flyte.cli.exits import code_of_error, safe_text
-from flyte.cli.groups import not_available
+from flyte.cli.groups import nearest, normalised, not_available
 from flyte.cli.inputs import InputError, input_options, values_of
 from flyte.cli.options import SETTINGS, output_option, pairs, scope_options
 from flyte.cli.printing import print_json, user_output_apart
 from flyte.cli.result import print_outputs, wait_and_print
 from flyte.cli.state import CliState
-from flyte.cli.userfile import FileGroup, NamesInFile, file_path, listed, misplaced, nearest, root_of, state_of
+from flyte.cli.userfile import FileGroup, NamesInFile, file_path, listed, misplaced, root_of, state_of
 from flyte.errors import BackendUnreachable, BaseRuntimeError, InvalidValue, RemoteTaskNotFoundError
 from flyte.launch.discover import task_named, unknown_name
 from flyte.launch.running import Runner, RunOptions
@@ -107,10 +107,10 @@ class _RunGroup(NamesInFile):
         return [DEPLOYED]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name == DEPLOYED:
-            return _DEPLOYED_GROUP
         path = file_path(cmd_name)
-        if cmd_name in _LATER_WORDS and not path.exists():
+        if cmd_name == DEPLOYED or (normalised(cmd_name) == DEPLOYED and not path.exists()):
+            return _DEPLOYED_GROUP
+        if normalised(cmd_name) in _LATER_WORDS and not path.exists():
             raise click.UsageError(not_available(f"flyte run {cmd_name}"), ctx)
         return _FileGroup(
             name=cmd_name, path=path, flags=_flags, help=f"Run a task of {cmd_name}.", subcommand_metavar="TASK"
@@ -170,7 +170,8 @@ def _fetched(named: str) -> TaskDetails:
     except RemoteTaskNotFoundError:
         known = sorted(task.name for task in Task.listall(limit=_MOST_NAMES))
         if name in known:
-            raise
+            versions = [row.version for row in Task.versions(name)]
+            raise unknown_name(f"version of task {name}", version, versions) from None
         raise unknown_name("deployed task", name, known, hint="Deploy with: flyte deploy FILE ENVIRONMENT") from None
     assert isinstance(details, TaskDetails)
     return details
@@ -231,6 +232,8 @@ def _summary(docstring: str | None) -> str:
 
 def execute(task: Any, values: dict[str, Any], flags: RunFlags, state: CliState) -> int:
     """Run a task, wait as the flags say, and print the result; gives the exit code."""
+    if flags.local and flags.detach:
+        raise InvalidValue("A local run ends with its command: leave out --detach, or --local.")
     runner = Runner(flags.options(state))
     is_deployed = isinstance(task, TaskDetails)
     if flags.local and not flags.dry_run:

@@ -5,7 +5,6 @@ Nothing of a user's file is executed before the file itself is named, and `--hel
 
 from __future__ import annotations
 
-import difflib
 import pathlib
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -118,12 +117,6 @@ class FileGroup(NamesInFile):
         if self._loaded is None:
             self._loaded = load(self._path, state_of(ctx), self._flags(ctx))
         return self._loaded
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """A sentence with the nearest known name, empty where none is near."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f" Did you mean {near[0]}?" if near else ""
 
 
 def file_path(name: str) -> pathlib.Path:

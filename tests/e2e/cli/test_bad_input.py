@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import pathlib
 import socket
 import subprocess
 import sys
-from typing import Any, Protocol
+import threading
+from typing import Any
 
 import pytest
 
+from tests.conftest import Backend
+
 SCRIPT = str(pathlib.Path(sys.executable).parent / "flyte")
 """The installed command: unlike `python -m`, it does not put the working directory on `sys.path`."""
-
-
-class BackendLike(Protocol):
-    """The part of the backend fixture that is used here."""
-
-    home: pathlib.Path
-    data: pathlib.Path
-    config: pathlib.Path
-    url: str
-    port: int
-
-    def cli(self, *args: str, **options: Any) -> subprocess.CompletedProcess[str]: ...
 
 
 def flyte(*args: str, cwd: pathlib.Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -45,6 +37,20 @@ def refused(done: subprocess.CompletedProcess[str], *words: str, code: int = 1) 
     for word in words:
         assert word in done.stderr, done.stderr
     assert "Traceback" not in done.stderr
+
+
+class WebSite(http.server.BaseHTTPRequestHandler):
+    """A program that answers every request, in another protocol."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.send_response(200)
+        self.send_header("content-type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<html>hello</html>")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
 
 
 HEAD = "import flyte\nenv = flyte.TaskEnvironment(name='e')\n"
@@ -150,7 +156,7 @@ def test_an_option_of_ours_after_the_task_gets_a_hint(tasks: pathlib.Path, optio
     refused(done, "--endpoint is an option of `flyte`", code=2)
 
 
-def test_a_task_without_a_return_annotation_that_returns_a_value(backend: BackendLike, tasks: pathlib.Path) -> None:
+def test_a_task_without_a_return_annotation_that_returns_a_value(backend: Backend, tasks: pathlib.Path) -> None:
     done = backend.cli("run", "--local", "tasks.py", "promises_nothing", "--a", "x", cwd=tasks)
     refused(done, "returned a str", "return annotation", "-> str")
     done = backend.cli("run", "tasks.py", "promises_nothing", "--a", "x", cwd=tasks)
@@ -178,7 +184,7 @@ def test_flags_of_deploy_that_come_later(tasks: pathlib.Path) -> None:
         refused(done, option.replace("_", "-"), "docs/compatibility.md")
 
 
-def test_a_copy_style_without_code_needs_a_version(backend: BackendLike, tasks: pathlib.Path) -> None:
+def test_a_copy_style_without_code_needs_a_version(backend: Backend, tasks: pathlib.Path) -> None:
     refused(backend.cli("deploy", "--copy-style", "none", "tasks.py", "env", cwd=tasks), "Version is required")
 
 
@@ -199,7 +205,7 @@ def test_an_address_that_is_none(here: pathlib.Path) -> None:
     refused(flyte("--endpoint", "ftp://x", "get", "run", cwd=here), "must be host:port")
 
 
-def test_a_backend_of_another_version(backend: BackendLike, tasks: pathlib.Path) -> None:
+def test_a_backend_of_another_version(backend: Backend, tasks: pathlib.Path) -> None:
     file = backend.data / "backend.json"
     record = file.read_text()
     file.write_text(json.dumps({**json.loads(record), "version": "0.0.1"}))
@@ -213,7 +219,7 @@ def test_a_backend_of_another_version(backend: BackendLike, tasks: pathlib.Path)
 
 
 @pytest.fixture(autouse=True)
-def no_configuration(backend: BackendLike) -> Any:
+def no_configuration(backend: Backend) -> Any:
     """The backend's home without a configuration file in it, for clients that look only into `backend.json`."""
     kept = backend.home / "kept.yaml"
     if backend.config.parent == backend.home and backend.config.exists():
@@ -222,7 +228,7 @@ def no_configuration(backend: BackendLike) -> Any:
     return None
 
 
-def test_one_version_with_other_content(backend: BackendLike, tasks: pathlib.Path) -> None:
+def test_one_version_with_other_content(backend: Backend, tasks: pathlib.Path) -> None:
     first = backend.cli("deploy", "--version", "v1", "tasks.py", "env", cwd=tasks)
     assert first.returncode == 0, first.stderr
     again = backend.cli("deploy", "--version", "v1", "tasks.py", "env", cwd=tasks)
@@ -253,7 +259,7 @@ def test_an_address_beyond_this_machine(here: pathlib.Path) -> None:
     refused(flyte("start", "backend", "--host", "0.0.0.0", cwd=here), "Only loopback addresses are possible")
 
 
-def test_a_second_server_on_one_data_folder(backend: BackendLike, here: pathlib.Path) -> None:
+def test_a_second_server_on_one_data_folder(backend: Backend, here: pathlib.Path) -> None:
     done = flyte("start", "backend", "--data", str(backend.data), "--port", "0", cwd=here)
     refused(done, "runs already", backend.url, "flyte stop backend")
     done = subprocess.run(
@@ -263,7 +269,7 @@ def test_a_second_server_on_one_data_folder(backend: BackendLike, here: pathlib.
     refused(done, "Another backend uses the data folder", "flyte stop backend")
 
 
-def test_an_unknown_project_comes_with_the_command_that_creates_it(backend: BackendLike, tasks: pathlib.Path) -> None:
+def test_an_unknown_project_comes_with_the_command_that_creates_it(backend: Backend, tasks: pathlib.Path) -> None:
     for args in (
         ("run", "--project", "new", "tasks.py", "greet", "--name", "x"),
         ("deploy", "--project", "new", "tasks.py", "env"),
@@ -272,13 +278,13 @@ def test_an_unknown_project_comes_with_the_command_that_creates_it(backend: Back
         refused(backend.cli(*args, cwd=tasks), "'new'", "flyte create project --id new")
 
 
-def test_a_taken_run_name(backend: BackendLike, tasks: pathlib.Path) -> None:
+def test_a_taken_run_name(backend: Backend, tasks: pathlib.Path) -> None:
     command = ("run", "--name", "taken", "tasks.py", "greet", "--name")
     assert backend.cli(*command, "x", cwd=tasks).returncode == 0
     refused(backend.cli(*command, "y", cwd=tasks), "taken", "already")
 
 
-def test_a_run_name_that_cannot_be(backend: BackendLike, tasks: pathlib.Path) -> None:
+def test_a_run_name_that_cannot_be(backend: Backend, tasks: pathlib.Path) -> None:
     done = backend.cli("run", "--name", "Not A Name", "tasks.py", "greet", "--name", "x", cwd=tasks)
     refused(done, "'Not A Name' is not a valid name")
 
@@ -291,6 +297,10 @@ def test_a_broken_configuration_file(here: pathlib.Path) -> None:
     refused(flyte("-c", str(config), "get", "run", cwd=here), "must hold sections")
     config.write_text("admin: {endpoint: 'x:1', insecure: perhaps}\n")
     refused(flyte("-c", str(config), "get", "run", cwd=here), "admin.insecure must be true or false")
+    config.write_text("admin: {endpoint: 'x:1', rpcRetries: many}\n")
+    refused(flyte("-c", str(config), "get", "run", cwd=here), "admin.rpcRetries must be a whole number")
+    config.write_text("image: {image_refs: [a]}\n")
+    refused(flyte("-c", str(config), "get", "config", cwd=here), "image.image_refs must be a mapping")
     refused(flyte("-c", "absent.yaml", "get", "run", cwd=here), "absent.yaml does not exist")
 
 
@@ -300,17 +310,66 @@ def test_words_that_are_no_command(here: pathlib.Path) -> None:
     refused(flyte("get", "run", "--nope", cwd=here), "--nope", code=2)
 
 
-def test_options_that_are_no_pairs_or_times(here: pathlib.Path, backend: BackendLike, tasks: pathlib.Path) -> None:
+def test_a_python_of_tasks_that_is_no_program(here: pathlib.Path, flyte_home: pathlib.Path) -> None:
+    refused(flyte("start", "backend", "--task-python", "nopython", cwd=here), "--task-python nopython is no program")
+    assert not (flyte_home / "backend").exists()
+
+
+def test_a_home_that_cannot_be_made(here: pathlib.Path, tasks: pathlib.Path) -> None:
+    (here / "file").touch()
+    home = str(here / "file" / "home")
+    for args in (("run", "tasks.py", "greet", "--name", "x"), ("start", "backend"), ("start", "backend", "--detach")):
+        refused(flyte(*args, cwd=tasks, FLYTE_HOME=home), "home/backend cannot be made", "Set FLYTE_HOME")
+
+
+def test_durations_and_times_beyond_the_calendar(here: pathlib.Path) -> None:
+    (here / "spans.py").write_text(
+        HEAD + "import datetime\n\n@env.task\ndef f(span: datetime.timedelta) -> None: ...\n"
+    )
+    done = flyte("run", "--local", "spans.py", "f", "--span", "999999999999 days", cwd=here)
+    refused(done, "Input --span '999999999999 days' must be a duration")
+    refused(flyte("get", "run", "--created-after", "now - 1e20 s", cwd=here), "must be a duration", code=2)
+
+
+def test_the_first_moment_of_the_calendar_is_one(backend: Backend) -> None:
+    done = backend.cli("get", "run", "--created-after", "0001-01-01", "--limit", "1")
+    assert done.returncode == 0, done.stderr
+
+
+def test_options_that_are_no_pairs_or_times(here: pathlib.Path, backend: Backend, tasks: pathlib.Path) -> None:
     done = backend.cli("run", "--env", "NOVALUE", "tasks.py", "greet", "--name", "x", cwd=tasks)
     refused(done, "--env 'NOVALUE' must be KEY=VALUE.")
     refused(backend.cli("get", "run", "--created-after", "soon"), "'soon' must be an ISO date", code=2)
 
 
-def test_what_does_not_exist_on_the_backend(backend: BackendLike) -> None:
+def test_what_does_not_exist_on_the_backend(backend: Backend) -> None:
     refused(backend.cli("get", "run", "nope"), "no run nope in flytesnacks/development")
     refused(backend.cli("abort", "run", "nope"), "no run nope")
     refused(backend.cli("get", "logs", "nope"), "nope")
     refused(backend.cli("get", "io", "nope"), "nope")
     refused(backend.cli("get", "action", "nope", "a0"), "nope")
     refused(backend.cli("get", "task", "no.task"), "no deployed task 'no.task'")
-    refused(backend.cli("run", "deployed-task", "no.task"), "no deployed task 'no.task'", "flyte deploy")
+    for word in ("deployed-task", "deployed_task"):
+        refused(backend.cli("run", word, "no.task"), "no deployed task 'no.task'", "flyte deploy")
+
+
+def test_a_version_that_is_not_deployed_comes_with_those_that_are(backend: Backend, tasks: pathlib.Path) -> None:
+    assert backend.cli("deploy", "--version", "first", "tasks.py", "env", cwd=tasks).returncode == 0
+    done = backend.cli("run", "deployed-task", "e.greet:fist", "--name", "x")
+    refused(done, "no version of task e.greet 'fist'", "Did you mean 'first'?")
+
+
+def test_a_local_run_cannot_be_left_behind(tasks: pathlib.Path) -> None:
+    done = flyte("run", "--local", "--detach", "tasks.py", "greet", "--name", "x", cwd=tasks)
+    refused(done, "leave out --detach, or --local")
+
+
+def test_what_answers_is_no_backend(here: pathlib.Path, tasks: pathlib.Path) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), WebSite) as site:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        address = f"127.0.0.1:{site.server_port}"
+        for args in (("get", "run"), ("get", "logs", "x"), ("run", "tasks.py", "greet", "--name", "x")):
+            variables = {"FLYTE_TASK_PROJECT": "p", "FLYTE_TASK_DOMAIN": "d"}
+            done = flyte("--endpoint", address, "--insecure", *args, cwd=tasks, **variables)
+            refused(done, f"What answers at http://{address} is no Flyte backend", "admin.endpoint")
+        site.shutdown()

@@ -8,20 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any, Protocol
 
 import pytest
 
-
-class BackendLike(Protocol):
-    """The part of the backend fixture that is used here."""
-
-    config: pathlib.Path
-    url: str
-
-    def cli(self, *args: str, **options: Any) -> subprocess.CompletedProcess[str]: ...
-
-    def env(self, **more: str) -> dict[str, str]: ...
+from tests.conftest import Backend
 
 
 def run_name(stderr: str) -> str:
@@ -34,7 +24,7 @@ def clean(text: str) -> bool:
     return all(c in "\n\t" or c.isprintable() for c in text)
 
 
-def test_a_run_prints_its_result_and_nothing_else_on_stdout(backend: BackendLike, project: pathlib.Path) -> None:
+def test_a_run_prints_its_result_and_nothing_else_on_stdout(backend: Backend, project: pathlib.Path) -> None:
     done = backend.cli("run", "shop.py", "main", "--n", "4", cwd=project)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "14"
@@ -44,7 +34,7 @@ def test_a_run_prints_its_result_and_nothing_else_on_stdout(backend: BackendLike
     assert "n=4" not in done.stdout + done.stderr
 
 
-def test_json_is_all_there_is_on_stdout_although_the_module_prints(backend: BackendLike, project: pathlib.Path) -> None:
+def test_json_is_all_there_is_on_stdout_although_the_module_prints(backend: Backend, project: pathlib.Path) -> None:
     for args in (("-o", "json", "run", "shop.py"), ("run", "-o", "json", "shop.py")):
         done = backend.cli(*args, "two", "--a", "x", cwd=project)
         assert json.loads(done.stdout) == {"o0": 1, "o1": "x"}
@@ -52,14 +42,14 @@ def test_json_is_all_there_is_on_stdout_although_the_module_prints(backend: Back
 
 
 def test_json_is_all_there_is_on_stdout_of_a_local_run_whose_task_prints(
-    backend: BackendLike, project: pathlib.Path
+    backend: Backend, project: pathlib.Path
 ) -> None:
     done = backend.cli("-o", "json", "run", "--local", "shop.py", "show", "--n", "2", cwd=project)
     assert json.loads(done.stdout) == {"o0": "2 False here"}
     assert "a line of the task" in done.stderr
 
 
-def test_several_outputs_are_a_tuple_and_none_are_nothing(backend: BackendLike, project: pathlib.Path) -> None:
+def test_several_outputs_are_a_tuple_and_none_are_nothing(backend: Backend, project: pathlib.Path) -> None:
     assert backend.cli("run", "shop.py", "two", "--a", "x", cwd=project).stdout.splitlines()[-1] == "(1, 'x')"
     done = backend.cli("run", "shop.py", "nothing", cwd=project)
     assert (done.returncode, done.stdout) == (0, "this module is loaded\n")
@@ -75,7 +65,7 @@ def test_several_outputs_are_a_tuple_and_none_are_nothing(backend: BackendLike, 
     ],
 )
 def test_flags_dashes_and_underscores(
-    backend: BackendLike, project: pathlib.Path, spelling: list[str], result: str
+    backend: Backend, project: pathlib.Path, spelling: list[str], result: str
 ) -> None:
     done = backend.cli(
         "run", "--copy_style", "loaded_modules", "--local", "shop.py", "show", "--n", "1", *spelling, cwd=project
@@ -83,20 +73,20 @@ def test_flags_dashes_and_underscores(
     assert done.stdout.splitlines()[-1] == result
 
 
-def test_following_shows_the_log_on_stderr(backend: BackendLike, project: pathlib.Path) -> None:
+def test_following_shows_the_log_on_stderr(backend: Backend, project: pathlib.Path) -> None:
     done = backend.cli("run", "--follow", "shop.py", "show", "--n", "2", cwd=project)
     assert "a line of the task" in done.stderr.splitlines()
     assert done.stdout.splitlines()[-1] == "'2 False here'"
 
 
-def test_following_shows_every_attempt(backend: BackendLike, project: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_following_shows_every_attempt(backend: Backend, project: pathlib.Path, tmp_path: pathlib.Path) -> None:
     done = backend.cli("run", "-f", "shop.py", "second_time", "--path", str(tmp_path / "mark"), cwd=project)
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
     assert lines.index("first attempt") < lines.index("second attempt")
 
 
-def test_a_failed_run_says_why_and_exits_1(backend: BackendLike, project: pathlib.Path) -> None:
+def test_a_failed_run_says_why_and_exits_1(backend: Backend, project: pathlib.Path) -> None:
     done = backend.cli("run", "shop.py", "fail", "--message", "the reason", cwd=project)
     name = run_name(done.stderr)
     assert done.returncode == 1
@@ -105,25 +95,25 @@ def test_a_failed_run_says_why_and_exits_1(backend: BackendLike, project: pathli
     assert "Traceback" not in done.stderr
 
 
-def test_a_failed_run_is_json_too(backend: BackendLike, project: pathlib.Path) -> None:
+def test_a_failed_run_is_json_too(backend: Backend, project: pathlib.Path) -> None:
     done = backend.cli("-o", "json", "run", "shop.py", "fail", "--message", "the reason", cwd=project)
     said = json.loads(done.stdout)
     assert said == {"name": run_name(done.stderr), "phase": "failed", "code": "ValueError", "message": "the reason"}
 
 
-def test_a_failed_local_run_shows_the_users_frames_and_exits_1(backend: BackendLike, project: pathlib.Path) -> None:
+def test_a_failed_local_run_shows_the_users_frames_and_exits_1(backend: Backend, project: pathlib.Path) -> None:
     done = backend.cli("run", "--local", "shop.py", "fail", "--message", "the reason", cwd=project)
     assert done.returncode == 1
     assert "shop.py" in done.stderr and "ValueError: the reason" in done.stderr
 
 
-def test_a_local_run_that_timed_out_exits_4(backend: BackendLike, project: pathlib.Path) -> None:
+def test_a_local_run_that_timed_out_exits_4(backend: Backend, project: pathlib.Path) -> None:
     done = backend.cli("run", "--local", "shop.py", "too_slow", cwd=project)
     assert done.returncode == 4, done.stderr
     assert "MaxRuntimeExceededError" in done.stderr
 
 
-def started(backend: BackendLike, project: pathlib.Path, path: pathlib.Path, *flags: str) -> subprocess.Popen[str]:
+def started(backend: Backend, project: pathlib.Path, path: pathlib.Path, *flags: str) -> subprocess.Popen[str]:
     """A `flyte run` of a task that waits for a file, in a process of its own."""
     command = [sys.executable, "-m", "flyte.cli.main", "-c", str(backend.config), "run", *flags]
     return subprocess.Popen(
@@ -144,7 +134,7 @@ def read_until(process: subprocess.Popen[str], words: str) -> list[str]:
     raise AssertionError(f"{words!r} did not come: {lines}")
 
 
-def test_an_aborted_run_exits_3(backend: BackendLike, project: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_an_aborted_run_exits_3(backend: Backend, project: pathlib.Path, tmp_path: pathlib.Path) -> None:
     process = started(backend, project, tmp_path / "never", "--name", "to-abort", "--follow")
     read_until(process, "waiting")
     done = backend.cli("abort", "run", "to-abort", "--reason", "enough of it")
@@ -155,7 +145,7 @@ def test_an_aborted_run_exits_3(backend: BackendLike, project: pathlib.Path, tmp
 
 
 def test_ctrl_c_leaves_a_remote_run_running_and_says_how_to_go_on(
-    backend: BackendLike, project: pathlib.Path, tmp_path: pathlib.Path
+    backend: Backend, project: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     process = started(backend, project, tmp_path / "file", "--name", "left-alone", "--follow")
     read_until(process, "waiting")
@@ -173,7 +163,7 @@ def test_ctrl_c_leaves_a_remote_run_running_and_says_how_to_go_on(
     assert phase == "succeeded"
 
 
-def test_ctrl_c_ends_a_local_run(backend: BackendLike, project: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_ctrl_c_ends_a_local_run(backend: Backend, project: pathlib.Path, tmp_path: pathlib.Path) -> None:
     process = started(backend, project, tmp_path / "never", "--local")
     assert process.stdout is not None
     while "waiting" not in process.stdout.readline():
@@ -184,7 +174,7 @@ def test_ctrl_c_ends_a_local_run(backend: BackendLike, project: pathlib.Path, tm
     assert "Interrupted." in stderr and "Traceback" not in stderr
 
 
-def test_detaching_prints_the_run_and_returns(backend: BackendLike, project: pathlib.Path) -> None:
+def test_detaching_prints_the_run_and_returns(backend: Backend, project: pathlib.Path) -> None:
     done = backend.cli("-o", "json", "run", "--detach", "--label", "a=b", "shop.py", "nothing", cwd=project)
     said = json.loads(done.stdout)
     assert said["name"] == run_name(done.stderr)
@@ -198,7 +188,7 @@ def test_a_dry_run_needs_no_backend(project: pathlib.Path, flyte_home: pathlib.P
     assert not (flyte_home / "backend").exists()
 
 
-def test_a_deployed_task_is_run_by_name_and_version(backend: BackendLike, project: pathlib.Path) -> None:
+def test_a_deployed_task_is_run_by_name_and_version(backend: Backend, project: pathlib.Path) -> None:
     assert backend.cli("deploy", "--version", "v1", "shop.py", "env", cwd=project).returncode == 0
     for name in ("shop.main", "shop.main:v1"):
         done = backend.cli("run", "deployed-task", name, "--n", "3")
@@ -207,7 +197,7 @@ def test_a_deployed_task_is_run_by_name_and_version(backend: BackendLike, projec
     assert done.stdout == "5\n"
 
 
-def test_a_pickled_output_of_a_deployed_task_stays_closed(backend: BackendLike, project: pathlib.Path) -> None:
+def test_a_pickled_output_of_a_deployed_task_stays_closed(backend: Backend, project: pathlib.Path) -> None:
     assert backend.cli("deploy", "--version", "v2", "shop.py", "env", cwd=project).returncode == 0
     done = backend.cli("run", "deployed-task", "shop.thing:v2", "--a", "1")
     assert done.returncode == 0, done.stderr
@@ -216,7 +206,7 @@ def test_a_pickled_output_of_a_deployed_task_stays_closed(backend: BackendLike, 
     assert "<pickled value" in shown.stdout
 
 
-def test_nothing_that_a_terminal_obeys_comes_through(backend: BackendLike, project: pathlib.Path) -> None:
+def test_nothing_that_a_terminal_obeys_comes_through(backend: Backend, project: pathlib.Path) -> None:
     done = backend.cli("run", "--follow", "shop.py", "escapes", cwd=project)
     assert done.returncode == 0, done.stderr
     assert clean(done.stdout) and clean(done.stderr)
@@ -230,7 +220,7 @@ def test_nothing_that_a_terminal_obeys_comes_through(backend: BackendLike, proje
     assert clean(backend.cli("get", "run", run_name(failed.stderr)).stdout)
 
 
-def test_help_of_a_task_shows_its_inputs(backend: BackendLike, project: pathlib.Path) -> None:
+def test_help_of_a_task_shows_its_inputs(backend: Backend, project: pathlib.Path) -> None:
     done = backend.cli("run", "shop.py", "main", "--help", cwd=project)
     assert done.returncode == 0
     for words in ("Sum squares.", "--n", "How many.", "--input-path", "default: 3"):

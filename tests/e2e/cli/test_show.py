@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import json
 import pathlib
-import subprocess
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 import yaml
 
-
-class BackendLike(Protocol):
-    """The part of the backend fixture that is used here."""
-
-    url: str
-
-    def cli(self, *args: str, **options: Any) -> subprocess.CompletedProcess[str]: ...
+from tests.conftest import Backend
 
 
-def json_of(backend: BackendLike, *args: str, **options: Any) -> Any:
+def json_of(backend: Backend, *args: str, **options: Any) -> Any:
     """What a command says with `-o json` before the verb."""
     done = backend.cli("-o", "json", *args, **options)
     assert done.returncode == 0, done.stderr
@@ -27,14 +20,14 @@ def json_of(backend: BackendLike, *args: str, **options: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def finished(backend: BackendLike, project: pathlib.Path) -> str:
+def finished(backend: Backend, project: pathlib.Path) -> str:
     """A run that is over."""
     done = backend.cli("run", "--name", "finished", "--label", "team=a", "shop.py", "main", "--n", "2", cwd=project)
     assert done.returncode == 0, done.stderr
     return "finished"
 
 
-def test_deploy_prints_a_row_for_each_task_and_the_summary(backend: BackendLike, project: pathlib.Path) -> None:
+def test_deploy_prints_a_row_for_each_task_and_the_summary(backend: Backend, project: pathlib.Path) -> None:
     done = backend.cli("deploy", "--version", "v1", "shop.py", "env", cwd=project)
     assert done.returncode == 0, done.stderr
     assert any(line.split()[:3] == ["task", "shop.main", "v1"] for line in done.stdout.splitlines())
@@ -47,7 +40,7 @@ def test_deploy_prints_a_row_for_each_task_and_the_summary(backend: BackendLike,
     assert "env" in listed.stdout and listed.returncode == 0
 
 
-def test_runs_are_listed_filtered_and_shown(backend: BackendLike, finished: str) -> None:
+def test_runs_are_listed_filtered_and_shown(backend: Backend, finished: str) -> None:
     (row,) = json_of(backend, "get", "run", "--with-label", "team=a", "--in-phase", "succeeded", "--limit", "5")
     assert (row["name"], row["task"], row["phase"], row["labels"]) == (
         finished,
@@ -55,8 +48,11 @@ def test_runs_are_listed_filtered_and_shown(backend: BackendLike, finished: str)
         "succeeded",
         {"team": "a"},
     )
+    assert finished in {row["name"] for row in json_of(backend, "get", "run", "--only-mine")}
+    assert json_of(backend, "get", "run", "--only-mine", "--task-name", "no.task") == []
     assert json_of(backend, "get", "run", "--created-before", "now - 1 hour") == []
     assert json_of(backend, "get", "run", "--task-name", "no.task") == []
+    assert json_of(backend, "get", "run", "--in-phase", "timed_out", "--in-phase", "timed-out") == []
     assert json_of(backend, "get", "run", "--project", "flytesnacks", "-d", "staging") == []
     shown = json_of(backend, "get", "run", finished)
     assert shown["phase"] == "succeeded" and shown["attempts"] == 1 and shown["url"].startswith(backend.url)
@@ -70,11 +66,11 @@ def test_runs_are_listed_filtered_and_shown(backend: BackendLike, finished: str)
 @pytest.mark.parametrize(
     "place", [["-o", "json", "get", "run"], ["get", "-o", "json", "run"], ["get", "run", "-o", "json"]]
 )
-def test_json_may_be_asked_for_before_and_after_the_verb(backend: BackendLike, finished: str, place: list[str]) -> None:
+def test_json_may_be_asked_for_before_and_after_the_verb(backend: Backend, finished: str, place: list[str]) -> None:
     assert finished in {row["name"] for row in json.loads(backend.cli(*place).stdout)}
 
 
-def test_actions_io_and_logs(backend: BackendLike, finished: str) -> None:
+def test_actions_io_and_logs(backend: Backend, finished: str) -> None:
     actions = json_of(backend, "get", "action", finished)
     assert [(row["task"], row["parent"]) for row in actions] == [
         ("shop.main", None),
@@ -94,7 +90,7 @@ def test_actions_io_and_logs(backend: BackendLike, finished: str) -> None:
     assert json_of(backend, "get", "logs", finished, "-l", "1") == ["n=2 debug=False input_path=here"]
 
 
-def test_tasks(backend: BackendLike, project: pathlib.Path) -> None:
+def test_tasks(backend: Backend, project: pathlib.Path) -> None:
     for version in ("t1", "t2"):
         assert backend.cli("deploy", "--version", version, "shop.py", "env", cwd=project).returncode == 0
     assert {(row["name"], row["version"]) for row in json_of(backend, "get", "task")} >= {("shop.main", "t2")}
@@ -106,7 +102,7 @@ def test_tasks(backend: BackendLike, project: pathlib.Path) -> None:
     assert unknown.returncode == 1 and "There are: t2, t1" in unknown.stderr
 
 
-def test_projects(backend: BackendLike) -> None:
+def test_projects(backend: Backend) -> None:
     made = backend.cli("create", "project", "--id", "p1", "--description", "mine", "-l", "a=b")
     assert (made.returncode, made.stdout) == (0, "Created the project p1.\n")
     assert json_of(backend, "get", "project", "p1")["labels"] == {"a": "b"}
@@ -115,18 +111,18 @@ def test_projects(backend: BackendLike) -> None:
     assert again.returncode == 1 and "exists already" in again.stderr
 
 
-def test_aborting_what_is_over_is_no_mistake(backend: BackendLike, finished: str) -> None:
+def test_aborting_what_is_over_is_no_mistake(backend: Backend, finished: str) -> None:
     done = backend.cli("abort", "run", finished)
     assert (done.returncode, done.stdout) == (0, f"The run {finished} is over already: succeeded.\n")
     assert json_of(backend, "abort", "action", finished, "a0") == {"aborted": False, "phase_before": "succeeded"}
 
 
-def test_who_one_is(backend: BackendLike) -> None:
+def test_who_one_is(backend: Backend) -> None:
     said = json_of(backend, "whoami")
     assert said["endpoint"] == backend.url and said["subject"]
 
 
-def test_the_configuration_is_shown_without_its_secret(backend: BackendLike) -> None:
+def test_the_configuration_is_shown_without_its_secret(backend: Backend) -> None:
     done = backend.cli(
         "-o", "json", "get", "config", FLYTE_ADMIN_CLIENTSECRETENVVAR="MY_SECRET", MY_SECRET="hidden-value"
     )
@@ -135,7 +131,7 @@ def test_the_configuration_is_shown_without_its_secret(backend: BackendLike) -> 
     assert "hidden-value" not in done.stdout + backend.cli("get", "config").stdout
 
 
-def test_a_configuration_file_is_written_once(backend: BackendLike, tmp_path: pathlib.Path) -> None:
+def test_a_configuration_file_is_written_once(backend: Backend, tmp_path: pathlib.Path) -> None:
     done = backend.cli("create", "config", "--endpoint", "my.host.example.com", "-p", "p", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     file = tmp_path / ".flyte" / "config.yaml"
@@ -157,7 +153,7 @@ def test_a_configuration_file_is_written_once(backend: BackendLike, tmp_path: pa
     ]  # fmt: skip
 
 
-def test_configurations_that_cannot_be(backend: BackendLike, tmp_path: pathlib.Path) -> None:
+def test_configurations_that_cannot_be(backend: Backend, tmp_path: pathlib.Path) -> None:
     both = backend.cli("create", "config", "--devbox", "--endpoint", "x:1", cwd=tmp_path)
     assert both.returncode == 2 and "give one or the other" in both.stderr
     nothing = backend.cli("create", "config", cwd=tmp_path)

@@ -10,23 +10,14 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any, Protocol
 
-
-class BackendLike(Protocol):
-    """The part of the backend fixture that is used here."""
-
-    config: pathlib.Path
-
-    def cli(self, *args: str, **options: Any) -> subprocess.CompletedProcess[str]: ...
-
-    def env(self, **more: str) -> dict[str, str]: ...
+from tests.conftest import Backend
 
 
 class Terminal:
     """A command under a pseudo-terminal."""
 
-    def __init__(self, backend: BackendLike, cwd: pathlib.Path, *args: str) -> None:
+    def __init__(self, backend: Backend, cwd: pathlib.Path, *args: str) -> None:
         self._master, slave = pty.openpty()
         self.seen = ""
         self.process = subprocess.Popen(
@@ -61,7 +52,7 @@ class Terminal:
         return code
 
 
-def test_a_terminal_shows_progress_log_and_result(backend: BackendLike, project: pathlib.Path) -> None:
+def test_a_terminal_shows_progress_log_and_result(backend: Backend, project: pathlib.Path) -> None:
     terminal = Terminal(backend, project, "run", "--follow", "shop.py", "show", "--n", "2")
     assert terminal.end() == 0
     assert "a line of the task" in terminal.seen
@@ -70,13 +61,13 @@ def test_a_terminal_shows_progress_log_and_result(backend: BackendLike, project:
     assert terminal.seen.rindex("\x1b[?25h") > terminal.seen.rindex("\x1b[?25l"), "the cursor stays hidden"
 
 
-def test_without_progress_a_terminal_gets_no_moving_line(backend: BackendLike, project: pathlib.Path) -> None:
+def test_without_progress_a_terminal_gets_no_moving_line(backend: Backend, project: pathlib.Path) -> None:
     terminal = Terminal(backend, project, "--no-progress", "run", "shop.py", "show", "--n", "2")
     assert terminal.end() == 0
     assert "\x1b" not in terminal.seen
 
 
-def test_the_log_cannot_command_the_terminal(backend: BackendLike, project: pathlib.Path) -> None:
+def test_the_log_cannot_command_the_terminal(backend: Backend, project: pathlib.Path) -> None:
     terminal = Terminal(backend, project, "run", "--follow", "shop.py", "escapes")
     assert terminal.end() == 0
     assert r"\x1b]52;c;aGk=\x07" in terminal.seen
@@ -84,7 +75,7 @@ def test_the_log_cannot_command_the_terminal(backend: BackendLike, project: path
 
 
 def test_ctrl_c_at_a_terminal_detaches_and_gives_the_cursor_back(
-    backend: BackendLike, project: pathlib.Path, tmp_path: pathlib.Path
+    backend: Backend, project: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     terminal = Terminal(
         backend, project, "run", "--name", "at-terminal", "-f", "shop.py", "wait_for", "--path", str(tmp_path / "x")

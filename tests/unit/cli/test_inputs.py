@@ -178,3 +178,29 @@ def test_a_wrong_input_is_named_with_its_text() -> None:
 def test_a_json_dict_goes_over_the_default() -> None:
     interface = NativeInterface.from_types({"m": (dict[str, int], {"a": 1})}, {})
     assert parsed(interface, "--m", '{"z": 9}') == {"m": {"a": 1, "z": 9}}
+
+
+@pytest.mark.parametrize(
+    ("text", "annotation", "words"),
+    [
+        ("1e400 s", dt.timedelta, "that a timedelta can hold"),
+        ("nan s", dt.timedelta, "must be a duration"),
+        ("999999999999 days", dt.timedelta, "that a timedelta can hold"),
+        ("99999999999999:00:00", dt.timedelta, "that a timedelta can hold"),
+        ("P99999999999W", dt.timedelta, "that a timedelta can hold"),
+        ("PT1.2.3S", dt.timedelta, "must be an ISO 8601 duration"),
+        ("1:2:3:4", dt.timedelta, "must be a duration"),
+        ("1:²", dt.timedelta, "must be a duration"),
+        ("now - 999999 days", dt.datetime, "between the years 1 and 9999"),
+        ("today + 99999999 weeks", dt.datetime, "between the years 1 and 9999"),
+    ],
+)
+def test_times_beyond_what_can_be_are_told(text: str, annotation: typing.Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        value_of(text, annotation)
+
+
+def test_json_that_is_nested_too_deeply_is_told() -> None:
+    interface = NativeInterface(inputs={"x": (list[list[int]], NO)}, outputs={})
+    with pytest.raises(InputError, match=r"Input --x .* is nested too deeply"):
+        values_of(interface, {"x": "[" * 100_000})
