@@ -80,7 +80,7 @@ class ConnectTransport:
         self._base = address.base.rstrip("/")
         self._ca_cert = address.ca_cert
         self._headers = headers
-        self._retries = retries
+        self._retries = max(0, retries)
 
     @cached_property
     def _client(self) -> Any:
@@ -99,9 +99,10 @@ class ConnectTransport:
 
     async def unary(self, service: str, name: str, request: Any, *, timeout: float | None = None) -> Any:
         row = method(service, name)
+        request_id = str(uuid.uuid4())  # the same for all tries, so that the backend knows one from a new request
         for attempt in range(self._retries + 1):
             try:
-                return await self._once(row, request, timeout)
+                return await self._once(row, request, timeout, request_id)
             except RpcError as e:
                 if e.code not in _RETRIED or attempt == self._retries:
                     raise
@@ -109,9 +110,9 @@ class ConnectTransport:
             await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311  jitter
         raise AssertionError("unreachable")
 
-    async def _once(self, row: Method, request: Any, timeout: float | None) -> Any:
+    async def _once(self, row: Method, request: Any, timeout: float | None, request_id: str) -> Any:
         body = request.SerializeToString()
-        headers = {**self._common(), "content-type": "application/proto", "accept-encoding": "gzip,identity"}
+        headers = {**self._common(request_id), "content-type": "application/proto", "accept-encoding": "gzip,identity"}
         if len(body) > _COMPRESS_ABOVE_BYTES:
             import gzip
 
@@ -124,19 +125,19 @@ class ConnectTransport:
                 answer = await self._client.execute("POST", self._base + row.path, headers, body)
         except TimeoutError as e:
             raise RpcError(f"{row.path} was not answered within {timeout} seconds.", code="deadline_exceeded") from e
-        except _http_errors() as e:
+        except http_errors() as e:
             raise self._unreachable(e) from e
         content = bytes(answer.content)
         if answer.status != 200:
             raise _error_of_unary(answer.status, content, row.path)
-        message = row.response()
-        message.ParseFromString(content)
-        return message
+        if not str(answer.headers.get("content-type", "")).startswith("application/proto"):
+            raise self._no_backend(row)
+        return self._parsed(row, content)
 
     async def stream(self, service: str, name: str, request: Any) -> AsyncIterator[Any]:
         row = method(service, name)
         body = request.SerializeToString()
-        headers = {**self._common(), "content-type": "application/connect+proto"}
+        headers = {**self._common(str(uuid.uuid4())), "content-type": "application/connect+proto"}
         framed = struct.pack(">BI", 0, len(body)) + body
         opened = False
         try:
@@ -145,35 +146,53 @@ class ConnectTransport:
                 if response.status != 200:
                     content = b"".join([bytes(part) async for part in response.content])
                     raise _error_of_unary(response.status, content, row.path)
+                if not str(response.headers.get("content-type", "")).startswith("application/connect+proto"):
+                    raise self._no_backend(row)
                 async for flags, payload in _envelopes(response.content):
                     if flags & 0x02:
                         _raise_end_of_stream(payload, row.path)
                         return
-                    message = row.response()
-                    message.ParseFromString(payload)
-                    yield message
-        except _http_errors() as e:
+                    yield self._parsed(row, payload)
+        except http_errors() as e:
             if not opened:
                 raise self._unreachable(e) from e
             raise RpcError(f"The stream {row.path} broke: {e}", code="unavailable") from e
         raise RpcError(f"The stream {row.path} ended without its last message.", code="unavailable")
 
-    def _common(self) -> dict[str, str]:
+    def _common(self, request_id: str) -> dict[str, str]:
         return {
             "connect-protocol-version": "1",
             "user-agent": "flyte-py",
-            "x-request-id": str(uuid.uuid4()),
+            "x-request-id": request_id,
             **self._headers(),
         }
 
+    def _parsed(self, row: Method, content: bytes) -> Any:
+        from google.protobuf.message import DecodeError
+
+        message = row.response()
+        try:
+            message.ParseFromString(content)
+        except DecodeError as e:
+            raise self._no_backend(row) from e
+        return message
+
+    def _no_backend(self, row: Method) -> RpcError:
+        return RpcError(
+            f"What answers at {self._base} is no Flyte backend: its answer to {row.path} is not of the protocol. "
+            "Check admin.endpoint in your configuration.",
+            code="unknown",
+        )
+
     def _unreachable(self, cause: BaseException) -> BackendUnreachable:
+        plain = " For one without TLS give --insecure, or set admin.insecure." if self._base[:6] == "https:" else ""
         return BackendUnreachable(
             f"No backend answers at {self._base}.",
-            hint="Start one with `flyte start backend`, or check admin.endpoint in your configuration.",
+            hint=f"Start one with `flyte start backend`, or check admin.endpoint in your configuration.{plain}",
         )
 
 
-def _http_errors() -> tuple[type[Exception], ...]:
+def http_errors() -> tuple[type[Exception], ...]:
     """What the HTTP client raises when there is no connection, or an answer breaks off or is none."""
     import pyqwest
 

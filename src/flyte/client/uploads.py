@@ -7,7 +7,7 @@ import base64
 import hashlib
 from typing import Any
 
-from flyte.client.transport import Transport
+from flyte.client.transport import Transport, http_errors
 from flyte.errors import RpcError, StorageError
 from flyte.model.ids import Scope
 from flyte.wire.services import method
@@ -73,7 +73,7 @@ async def _put(location: Any, data: bytes, md5: bytes) -> None:
     for attempt in range(_TRIES):
         try:
             answer = await client.execute("PUT", location.signed_url, headers, data)
-        except (OSError, ConnectionError) as e:
+        except http_errors() as e:
             if attempt == _TRIES - 1:
                 raise StorageError(f"The upload broke off: {e}") from e
         else:

@@ -10,6 +10,8 @@ from google.protobuf.message import DecodeError
 
 LONGEST_MESSAGE = 64 * 1024
 """How much of an error's message is kept, in characters."""
+LONGEST_CODE = 255
+"""The same of its code, which is a class name of the user's mostly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ def task_error(document: bytes) -> TaskError:
     except DecodeError:
         return TaskError("UnreadableError", "The task left an error document that cannot be read.", "system", True)
     return TaskError(
-        code=error.code or "UnknownError",
+        code=error.code[:LONGEST_CODE] or "UnknownError",
         message=shortened(error.message),
         kind="system" if error.origin == execution_pb2.ExecutionError.SYSTEM else "user",
         recoverable=error.kind == execution_pb2.ContainerError.RECOVERABLE,

@@ -194,3 +194,33 @@ async def test_a_connection_that_is_cut_is_told_in_the_protocols_terms() -> None
         await made(server, retries=0).unary("ProjectService", "GetProject", REQUEST)
     assert caught.value.code == "unavailable"
     listening.close()
+
+
+@pytest.mark.parametrize("headers", [{"content-type": "text/html"}, {}, PROTO])
+async def test_an_answer_of_another_program_is_told(server: Server, headers: dict[str, str]) -> None:
+    server.answers = [(200, headers, b"<html>hello</html>")]
+    with pytest.raises(RpcError, match=r"answers at http://127\.0\.0\.1:\d+ is no Flyte backend") as caught:
+        await made(server).unary("ProjectService", "GetProject", REQUEST)
+    assert "admin.endpoint" in str(caught.value)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("headers", [{"content-type": "text/html"}, {}])
+async def test_a_stream_of_another_program_is_told(server: Server, headers: dict[str, str]) -> None:
+    server.answers = [(200, headers, b"<html>hello</html>")]
+    with pytest.raises(RpcError, match="is no Flyte backend") as caught:
+        await read(server)
+    assert caught.value.code == "unknown"
+
+
+async def test_who_finds_nobody_behind_tls_is_told_of_plain_text() -> None:
+    with pytest.raises(BackendUnreachable) as caught:
+        await ConnectTransport(Address("https://127.0.0.1:1"), retries=0).unary("ProjectService", "GetProject", REQUEST)
+    assert "--insecure" in str(caught.value.hint)
+
+
+async def test_retries_below_none_are_none(server: Server) -> None:
+    server.answers = [(503, {}, json.dumps({"code": "unavailable", "message": "busy"}).encode())]
+    with pytest.raises(RpcError, match="busy"):
+        await made(server, retries=-2).unary("ProjectService", "GetProject", REQUEST)
+    assert len(server.requests) == 1

@@ -84,6 +84,10 @@ class PuppetExecutor:
         LocalStore().write(f"{launch.output_prefix}/outputs.pb", body)
         self._events.put_nowait(AttemptEnded(launch.key, at=2, exit_code=0, has_outputs=True))
 
+    def connect(self, *known: AttemptKey) -> None:
+        """The executor comes back, and knows of these attempts."""
+        self._events.put_nowait(Connected(known))
+
     def fail(self, launch: Launch, exit_code: int = 1) -> None:
         self._events.put_nowait(AttemptEnded(launch.key, at=2, exit_code=exit_code))
 

@@ -21,3 +21,18 @@ async def test_no_back_off_is_slept_over(site: Any, make: Any) -> None:
             site.executor.fail(launch)
         site.executor.succeed(await site.executor.launched("often", attempt=151), make.outputs(1))
     await site.phase("often", 5)
+
+
+async def test_the_longest_back_off_is_waited_for_and_stops_nothing_else(site: Any, make: Any) -> None:
+    spec = make.task_spec()
+    spec.task_template.metadata.retries.retries = 1
+    spec.task_template.metadata.retries.backoff.base.seconds = 315_576_000_000
+    spec.task_template.metadata.retries.backoff.factor = 1.0
+    await site.run("patient", spec)
+    launch = await site.executor.launched("patient")
+    site.executor.started(launch)
+    await site.phase("patient", 4)
+    site.executor.fail(launch)
+    await site.phase("patient", 1)
+    await site.run("next")
+    await site.finish("next")

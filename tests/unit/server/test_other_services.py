@@ -53,6 +53,18 @@ async def test_the_same_version_again_is_there_already_and_another_one_names_wha
     assert other.code == "failed_precondition" and "documentation" in other.message
 
 
+async def test_the_same_task_from_another_commit_is_unchanged_and_keeps_its_first_link(site: Any, make: Any) -> None:
+    first, second, undocumented = make.task_spec(), make.task_spec(), make.task_spec()
+    first.documentation.source_code.link = "https://git.example/flows/blob/aaa/flows.py#L3"
+    second.documentation.source_code.link = "https://git.example/flows/blob/bbb/flows.py#L9"
+    await deploy(site, first)
+    for spec in (second, undocumented):
+        error = await site.refused("TaskService", "DeployTask", task_id=task_id(), spec=spec)
+        assert error.code == "already_exists" and "unchanged" in error.message
+    details = (await site.call("TaskService", "GetTaskDetails", task_id=task_id())).details
+    assert details.spec.documentation.source_code.link.endswith("/aaa/flows.py#L3")
+
+
 async def test_a_task_with_triggers_is_not_offered_yet(site: Any, make: Any) -> None:
     error = await site.refused(
         "TaskService", "DeployTask", task_id=task_id(), spec=make.task_spec(), triggers=[{"name": "t"}]

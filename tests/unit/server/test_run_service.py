@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import pathlib
+import uuid
 from typing import Any
 
 import pytest
 from flyteidl2.common import list_pb2
 
+from flyte.client.transport import Address, ConnectTransport
+from flyte.errors import RpcError
+from flyte.model.ids import RunId, Scope
 from flyte.storage.local import local_path
+from flyte.wire.ids import project_to_pb, run_to_pb
+from flyte.wire.services import method
 
 SERVICE = "RunService"
 
@@ -33,18 +39,78 @@ async def test_a_run_without_a_name_gets_one(site: Any, make: Any) -> None:
     assert name.startswith("r") and len(name) == 20
 
 
-async def test_the_same_request_again_is_the_same_run(site: Any, make: Any) -> None:
-    fields = {"run_id": make.run_id("twice"), "task_spec": make.task_spec(inputs=("x",)), "inputs": make.inputs(x=1)}
-    await site.call(SERVICE, "CreateRun", **fields)
-    await site.executor.launched("twice")
-    await site.call(SERVICE, "CreateRun", **fields)
+class LosingAnswers(ConnectTransport):
+    """A transport on which the first answers never arrive."""
+
+    lost = 0
+
+    async def _once(self, *args: Any) -> Any:
+        answer = await super()._once(*args)
+        if self.lost < 2:
+            self.lost += 1
+            raise RpcError("The answer was lost.", code="unavailable")
+        return answer
+
+
+@pytest.mark.parametrize("target", ["named", "nameless"])
+async def test_a_request_whose_answer_was_lost_is_sent_again_and_makes_one_run(
+    site: Any, make: Any, target: str
+) -> None:
+    client = LosingAnswers(Address(site.plane.url))
+    request = method(SERVICE, "CreateRun").request(task_spec=make.task_spec(inputs=("x",)), inputs=make.inputs(x=1))
+    if target == "named":
+        request.run_id.CopyFrom(run_to_pb(RunId(Scope("flytesnacks", "development", "local"), "twice")))
+    else:
+        request.project_id.CopyFrom(project_to_pb(Scope("flytesnacks", "development", "local")))
+    answer = await client.unary(SERVICE, "CreateRun", request)
+    name = answer.run.action.id.run.name
+    await site.executor.launched(name)
     listed = await site.call(SERVICE, "ListRuns", project_id=make.project_id())
-    assert len(listed.runs) == 1 and len(site.executor.launches) == 1
+    assert client.lost == 2
+    assert [run.action.id.run.name for run in listed.runs] == [name] and len(site.executor.launches) == 1
 
 
-async def test_twenty_equal_requests_at_once_make_one_run(site: Any, make: Any) -> None:
+async def test_a_new_request_for_a_taken_name_is_refused_even_with_the_very_same_content(site: Any, make: Any) -> None:
+    fields = {"run_id": make.run_id("again"), "task_spec": make.task_spec(inputs=("x",)), "inputs": make.inputs(x=1)}
+    await site.call(SERVICE, "CreateRun", **fields)
+    error = await site.refused(SERVICE, "CreateRun", **fields)
+    assert error.code == "already_exists" and "again" in error.message
+
+
+async def test_equal_requests_without_a_name_make_a_run_each(site: Any, make: Any) -> None:
+    fields = {"project_id": make.project_id(), "task_spec": make.task_spec()}
+    await asyncio.gather(*(site.call(SERVICE, "CreateRun", **fields) for _ in range(3)))
+    assert len((await site.call(SERVICE, "ListRuns", project_id=make.project_id())).runs) == 3
+
+
+@pytest.mark.parametrize(("request_id", "runs"), [("", 2), ("p-d-r-a-ab12", 2), (str(uuid.UUID(int=7)), 1)])
+async def test_a_nameless_request_is_known_again_by_a_unique_id_only(
+    site: Any, make: Any, request_id: str, runs: int
+) -> None:
+    client = site.client_with({"x-request-id": request_id})
+    request = method(SERVICE, "CreateRun").request(task_spec=make.task_spec())
+    request.project_id.CopyFrom(project_to_pb(Scope("flytesnacks", "development", "local")))
+    for _ in range(2):
+        await client.unary(SERVICE, "CreateRun", request)
+    assert len((await site.call(SERVICE, "ListRuns", project_id=make.project_id())).runs) == runs
+
+
+async def test_a_client_that_gives_its_requests_no_ids_gets_a_taken_name_refused(site: Any, make: Any) -> None:
+    client = site.client_with({"x-request-id": ""})
+    request = method(SERVICE, "CreateRun").request(task_spec=make.task_spec())
+    request.run_id.CopyFrom(run_to_pb(RunId(Scope("flytesnacks", "development", "local"), "plain")))
+    await client.unary(SERVICE, "CreateRun", request)
+    with pytest.raises(RpcError) as caught:
+        await client.unary(SERVICE, "CreateRun", request)
+    assert caught.value.code == "already_exists"
+
+
+async def test_twenty_requests_for_one_name_at_once_make_one_run_and_refuse_the_others(site: Any, make: Any) -> None:
     fields = {"run_id": make.run_id("race"), "task_spec": make.task_spec()}
-    await asyncio.gather(*(site.call(SERVICE, "CreateRun", **fields) for _ in range(20)))
+    requests = (site.call(SERVICE, "CreateRun", **fields) for _ in range(20))
+    answers = await asyncio.gather(*requests, return_exceptions=True)
+    refused = [answer for answer in answers if isinstance(answer, RpcError)]
+    assert len(refused) == 19 and {error.code for error in refused} == {"already_exists"}
     assert len((await site.call(SERVICE, "ListRuns", project_id=make.project_id())).runs) == 1
 
 
@@ -109,6 +175,7 @@ async def test_a_start_time_beyond_the_calendar_is_refused(site: Any, make: Any,
     "backoff",
     [
         {"base": {"seconds": 2**60}},
+        {"base": {"seconds": 10**13}},
         {"base": {"seconds": -5}},
         {"base": {"seconds": 1}, "factor": 10.0},
         {"base": {"seconds": 1}, "factor": float("nan"), "cap": {"seconds": 5}},
@@ -428,6 +495,37 @@ async def test_a_chain_of_two_thousand_nested_actions_can_be_aborted(site: Any, 
     await site.call(SERVICE, "AbortRun", run_id=make.run_id("deep"), reason="too deep")
     details = (await site.call(SERVICE, "GetActionDetails", action_id=make.action_id("deep", "n1999"))).details
     assert details.status.phase == 7 and len(details.abort_info.reason) < 100
+
+
+async def test_a_reason_is_kept_within_its_bound_all_the_way_down(site: Any, make: Any) -> None:
+    await site.run("wordy")
+    await site.executor.launched("wordy")
+    await site.call("ActionsService", "Enqueue", action=make.child("wordy", "below"))
+    await site.call(SERVICE, "AbortRun", run_id=make.run_id("wordy"), reason="because " * 10_000)
+    for action in ("a0", "below"):
+        details = await site.call(SERVICE, "GetActionDetails", action_id=make.action_id("wordy", action))
+        assert "because because" in details.details.abort_info.reason
+        assert details.details.abort_info.reason.endswith("…") and len(details.details.abort_info.reason) < 1100
+
+
+@pytest.mark.parametrize("base", ["file:///elsewhere", "relative", "s3://bucket/runs", "file://{blobs}/../.."])
+async def test_a_base_folder_whose_results_could_not_be_shown_is_refused(
+    site: Any, make: Any, tmp_path: pathlib.Path, base: str
+) -> None:
+    base = base.format(blobs=tmp_path / "data" / "blobs")
+    fields = {"run_id": make.run_id("x"), "task_spec": make.task_spec(), "run_spec": {"run_base_dir": base}}
+    error = await site.refused(SERVICE, "CreateRun", **fields)
+    assert error.code == "invalid_argument" and "base folder" in error.message and base[:20] in error.message
+
+
+async def test_a_base_folder_of_the_backend_is_where_the_run_lies(site: Any, make: Any, tmp_path: pathlib.Path) -> None:
+    base = (tmp_path / "data" / "blobs" / "mine").as_uri()
+    await site.run("placed", run_spec={"run_base_dir": f"{base}/"})
+    launch = await site.executor.launched("placed")
+    assert launch.output_prefix == f"{base}/flytesnacks/development/placed/a0/1"
+    await site.finish("placed", make.outputs(5))
+    data = await site.call("DataProxyService", "GetActionData", action_id=make.action_id("placed"))
+    assert data.outputs == make.outputs(5)
 
 
 async def test_aborting_one_action_leaves_its_parent_alone(site: Any, make: Any) -> None:

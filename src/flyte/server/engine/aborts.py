@@ -8,10 +8,12 @@ from flyte.errors import RpcError
 from flyte.lifecycle.machine import AbortRequested
 from flyte.model.ids import ROOT_ACTION, ActionRef
 from flyte.server.clock import Clock
-from flyte.server.engine.supervision import GRACE_SECONDS
 from flyte.server.engine.transitions import Effects, apply
 from flyte.server.executors.port import Executor
 from flyte.server.store.port import Store, Transaction
+
+LONGEST_REASON = 1000
+"""How much of a reason is kept, in characters: every action below gets it too."""
 
 Permission = Callable[[Transaction, str], Awaitable[None]]
 
@@ -34,6 +36,8 @@ class Aborter:
             RpcError: There is no such action (`not_found`).
         """
         effects = Effects()
+        if len(reason) > LONGEST_REASON:
+            reason = f"{reason[: LONGEST_REASON - 1]}…"
 
         async def transaction(tx: Transaction) -> None:
             scope = action.run.scope
@@ -54,5 +58,4 @@ class Aborter:
             await apply(tx, row["id"], AbortRequested(reason), self._clock(), effects)
 
         await self._store.write(transaction)
-        for key, why in effects.stops:
-            await self._executor.stop(key, why, GRACE_SECONDS)
+        await effects.carry_out(self._executor)

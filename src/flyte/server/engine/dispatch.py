@@ -218,10 +218,14 @@ class Dispatcher:
             reason = f"The attempt could not be prepared: {type(error).__name__}: {error}"
             failure = Failure("InternalError", reason, "system")
 
-        async def transaction(tx: Transaction) -> None:
-            await apply(tx, action_id, Failed(key.epoch, failure), self._clock(), Effects())
+        async def transaction(tx: Transaction) -> Effects:
+            # An attempt that is handed over again may have started children before its executor lost it.
+            effects = Effects()
+            await apply(tx, action_id, Failed(key.epoch, failure), self._clock(), effects)
+            return effects
 
-        await self._store.write(transaction)
+        effects = await self._store.write(transaction)
+        await effects.carry_out(self._executor)
 
     async def reconcile(self, known: tuple[AttemptKey, ...]) -> None:
         """After the executor came (back): hand over again what it never got, end what should not live."""

@@ -20,9 +20,18 @@ _NAME_LENGTH = 19
 CACHE_HIT, CACHE_MISS, CACHE_DISABLED = 2, 1, 0
 
 
-def new_run_name() -> str:
-    """`r` and nineteen letters that neither Kubernetes nor a reader of words minds."""
-    return "r" + "".join(secrets.choice(_NAME_LETTERS) for _ in range(_NAME_LENGTH))
+def new_run_name(request_digest: str = "") -> str:
+    """`r` and nineteen letters that neither Kubernetes nor a reader of words minds.
+
+    Args:
+        request_digest: The same request, sent again, gets the same name; empty for one that cannot be known again.
+    """
+    number = int(request_digest, 16) if request_digest else secrets.randbits(256)
+    letters = []
+    for _ in range(_NAME_LENGTH):
+        number, digit = divmod(number, len(_NAME_LETTERS))
+        letters.append(_NAME_LETTERS[digit])
+    return "r" + "".join(letters)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +54,13 @@ class NewRun:
     """A run that somebody asks for.
 
     Args:
-        name: None to be given one.
-        request_digest: What was asked for, so that the same request again is known.
+        request_digest: Of the request and the client's name for it, in hexadecimal, so that the same request sent
+            again is known from a new one of the same content; empty where the client gives its requests no names.
         output_base: Of all runs; the run's own folder is made below it.
     """
 
     scope: Scope
-    name: str | None
+    name: str
     task: TaskFacts
     input_uri: str
     cache_key: str
@@ -80,7 +89,7 @@ class NewChild:
 async def create_run(store: Store, clock: Clock, new: NewRun) -> RunId:
     """Make a run and queue its root.
 
-    A name that is taken by the same request is that request's own run: the answer got lost on its way.
+    The same request, sent again because its answer got lost on the way, gets the run that it made.
 
     Raises:
         RpcError: The name is taken by another run (`already_exists`), or the project is unknown (`not_found`).
@@ -88,7 +97,7 @@ async def create_run(store: Store, clock: Clock, new: NewRun) -> RunId:
 
     async def transaction(tx: Transaction) -> RunId:
         await require_project(tx, new.scope)
-        run = RunId(new.scope, new.name or new_run_name())
+        run = RunId(new.scope, new.name)
         now = clock()
         values = {
             "org": new.scope.org,
@@ -110,7 +119,7 @@ async def create_run(store: Store, clock: Clock, new: NewRun) -> RunId:
         row = await tx.one("runs.get", project=new.scope.project, domain=new.scope.domain, name=run.name)
         assert row is not None
         if not made:
-            if row["request_digest"] == new.request_digest:
+            if new.request_digest and row["request_digest"] == new.request_digest:
                 return run
             raise RpcError(
                 f"A run named {run.name} exists already in {new.scope.project}/{new.scope.domain}. "

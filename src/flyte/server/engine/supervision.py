@@ -27,10 +27,6 @@ from flyte.wire.documents import task_error
 
 log = logging.getLogger("flyte.server.supervision")
 
-GRACE_SECONDS = 5.0
-"""How long a process has to end by itself after being asked to."""
-
-
 _FAULTS = frozenset({"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGTRAP", "SIGSYS"})
 """Signals that a process brings upon itself; any other came from outside."""
 
@@ -74,7 +70,9 @@ def outcome(event: AttemptEnded) -> Event:
 def _killed(number: int) -> Failure:
     name = signals.Signals(number).name if number in list(signals.Signals) else f"signal {number}"
     if name in _FAULTS:
-        message = f"The task's process crashed with {name}, a fault in native code. Its log says where."
+        cut = " Often a file was cut short while in use: a package that was being installed, say."
+        hint = cut if name == "SIGBUS" else ""
+        message = f"The task's process crashed with {name}, a fault in native code.{hint} Its log says where."
         return Failure(f"Crashed{name}", message, "user")
     hint = " Often that is the system running out of memory." if name == "SIGKILL" else ""
     return Failure(f"Killed{name}", f"The task's process was killed by {name} from outside.{hint}", "system")
@@ -129,8 +127,7 @@ class Supervision:
                 if isinstance(event, AttemptEnded):
                     self._dispatcher.forget(event.key)
                     await self._executor.acknowledge(event.key)
-            for key, reason in effects.stops:
-                await self._executor.stop(key, reason, GRACE_SECONDS)
+            await effects.carry_out(self._executor)
 
     async def _write(self, events: list[AttemptStarted | AttemptEnded]) -> Effects:
         async def transaction(tx: Transaction) -> Effects:

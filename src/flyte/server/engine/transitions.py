@@ -24,11 +24,14 @@ from flyte.lifecycle.machine import (
 from flyte.model.phase import ActionPhase
 from flyte.model.retry import Backoff
 from flyte.server.clock import micros
-from flyte.server.executors.port import AttemptKey
+from flyte.server.executors.port import AttemptKey, Executor
 from flyte.server.store.port import Row, Transaction
 
 QUEUE = "queue"
 """The topic that wakes dispatch."""
+
+GRACE_SECONDS = 5.0
+"""How long a process has to end by itself after being asked to."""
 
 
 def run_topic(run_id: int) -> str:
@@ -51,6 +54,11 @@ class Effects:
     """What is to be done once the transaction is committed."""
 
     stops: list[tuple[AttemptKey, str]] = field(default_factory=list)
+
+    async def carry_out(self, executor: Executor) -> None:
+        """Do it."""
+        for key, reason in self.stops:
+            await executor.stop(key, reason, GRACE_SECONDS)
 
 
 def state_of(row: Row) -> ActionState:

@@ -66,6 +66,7 @@ def caller_of(context: RequestContext[Any, Any], base_url: Callable[[str], str])
         token=token.removeprefix("Bearer ").strip(),
         address=context.client_address or "",
         base_url=base_url(headers.get("host", "")),
+        request_id=headers.get("x-request-id", ""),
     )
 
 

@@ -15,11 +15,14 @@ class Caller:
         token: The bearer token; empty for a client without one, which only loopback lets in.
         address: Where from.
         base_url: `http://host:port` under which the caller reached us.
+        request_id: The client's name for this request, the same when it tries again because it heard no answer; empty
+            where it gives none.
     """
 
     token: str
     address: str
     base_url: str
+    request_id: str = ""
 
     @property
     def is_loopback(self) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
@@ -15,13 +17,13 @@ from flyte.model.phase import ActionPhase
 from flyte.server.blobs import Blobs
 from flyte.server.clock import Clock
 from flyte.server.engine.aborts import Aborter
-from flyte.server.engine.runs import NewRun, TaskFacts, create_run, project_topic, require_project
+from flyte.server.engine.runs import NewRun, TaskFacts, create_run, new_run_name, project_topic, require_project
 from flyte.server.engine.transitions import run_topic
 from flyte.server.services import views
 from flyte.server.services.caller import Caller, invalid, not_found
 from flyte.server.services.inputs import complete_inputs, digest_of
 from flyte.server.services.lists import conditions_of, cut, page_of, phase_value, sorting_of, time_value
-from flyte.server.services.specs import body_digest, task_facts
+from flyte.server.services.specs import task_facts
 from flyte.server.services.system import user_name
 from flyte.server.services.times import micros_of, stamp
 from flyte.server.store.listing import Column, Dialect, Listing, Page, Sorting, build, label_column
@@ -92,14 +94,15 @@ class RunService:
         start_time = micros_of(request.run_start_time, "start time of the run") if has_start else self._clock()
         run_spec = run_pb2.RunSpec()
         run_spec.CopyFrom(request.run_spec)
-        base = run_spec.run_base_dir.rstrip("/") or self._blobs.base
+        base = self._output_base(run_spec)
         input_uri, inputs_hash = await self._inputs(request, spec, scope)
+        request_digest = _request_digest(caller.request_id, request)
         run = await create_run(
             self._store,
             self._clock,
             NewRun(
                 scope=scope,
-                name=name,
+                name=name or new_run_name(request_digest if _is_unique(caller.request_id) else ""),
                 task=facts,
                 input_uri=input_uri,
                 cache_key=_root_cache_key(facts, spec, inputs_hash),
@@ -110,11 +113,25 @@ class RunService:
                 source=request.source,
                 output_base=base,
                 start_time=start_time,
-                request_digest=body_digest(request),
+                request_digest=request_digest,
             ),
         )
         row = await self._row(ActionRef(run, ROOT_ACTION))
         return run_service_pb2.CreateRunResponse(run=views.run(row))
+
+    def _output_base(self, run_spec: run_pb2.RunSpec) -> str:
+        """Below which the run's folder is made."""
+        base = str(run_spec.run_base_dir).rstrip("/")
+        if not base:
+            return self._blobs.base
+        try:
+            self._blobs.path(base)
+        except RpcError as e:
+            raise invalid(
+                f"The base folder {base[:200]!r} of the run is not one of this backend, which could not show the "
+                f"run's results: leave it out, or give a folder below {self._blobs.base}."
+            ) from e
+        return base
 
     @staticmethod
     def _target(request: run_service_pb2.CreateRunRequest) -> tuple[Scope, str | None]:
@@ -385,6 +402,22 @@ class RunService:
                     message.end_time.CopyFrom(stamp(one["ended_at"]))
                 return message
         raise not_found(f"Action {row['name']} has no attempt {request.attempt}.")
+
+
+def _request_digest(request_id: str, request: run_service_pb2.CreateRunRequest) -> str:
+    """What tells the same request, sent again, from a new one of the same content; empty where nothing does."""
+    if not request_id:
+        return ""
+    return hashlib.sha256(request_id.encode() + b"\0" + request.SerializeToString(deterministic=True)).hexdigest()
+
+
+def _is_unique(request_id: str) -> bool:
+    """True for an id that no two requests share by chance; official tasks send one with four random letters."""
+    try:
+        uuid.UUID(request_id)
+    except ValueError:
+        return False
+    return True
 
 
 def _selecting(sql: str, bound: dict[str, Any]) -> Callable[[Transaction], Awaitable[list[Row]]]:

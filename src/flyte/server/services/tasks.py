@@ -11,7 +11,7 @@ from flyte.server.clock import Clock
 from flyte.server.engine.runs import require_project
 from flyte.server.services.caller import Caller, invalid, not_found
 from flyte.server.services.lists import conditions_of, cut, page_of, sorting_of, time_value
-from flyte.server.services.specs import body_digest, task_facts
+from flyte.server.services.specs import task_facts
 from flyte.server.services.times import stamp
 from flyte.server.store.listing import Column, Listing, build
 from flyte.server.store.port import Row, Store, Transaction
@@ -44,7 +44,7 @@ class TaskService:
     async def deploy_task(
         self, request: task_service_pb2.DeployTaskRequest, caller: Caller
     ) -> task_service_pb2.DeployTaskResponse:
-        """Keep a version of a task. The same version again must be the same task."""
+        """Keep a version of a task. The same version again must be the same task, from whichever commit it comes."""
         if request.triggers:
             raise RpcError(
                 "Triggers are not available in this version of the backend: deploy the task without them.",
@@ -52,7 +52,6 @@ class TaskService:
             )
         task = task_from_pb(request.task_id)
         facts = task_facts(request.spec, task.scope, task)
-        digest = body_digest(request.spec)
 
         async def transaction(tx: Transaction) -> None:
             await require_project(tx, task.scope)
@@ -64,18 +63,18 @@ class TaskService:
                 version=task.version,
             )
             if known is not None:
-                if known["spec_digest"] == digest:
+                difference = _difference(bytes(known["spec"]), request.spec)
+                if difference is None:
                     raise RpcError(
                         f"Task {task.name} is deployed in version {task.version} already, unchanged.",
                         code="already_exists",
                     )
-                difference = _difference(bytes(known["spec"]), request.spec)
                 raise RpcError(
                     f"Task {task.name} is deployed in version {task.version} with different content: {difference} "
                     "differs. Give another version.",
                     code="failed_precondition",
                 )
-            await tx.run("tasks.put_spec", digest=digest, body=facts.spec)
+            await tx.run("tasks.put_spec", digest=facts.spec_digest, body=facts.spec)
             await tx.run(
                 "tasks.add",
                 org=task.scope.org,
@@ -87,7 +86,7 @@ class TaskService:
                 short_name=facts.short_name,
                 description=request.spec.documentation.short_description,
                 is_entrypoint=int(request.spec.task_template.metadata.is_entrypoint),
-                spec_digest=digest,
+                spec_digest=facts.spec_digest,
                 now=self._clock(),
             )
 
@@ -166,10 +165,18 @@ class TaskService:
         )
 
 
-def _difference(known: bytes, spec: task_definition_pb2.TaskSpec) -> str:
-    """The first part of a specification that is not as it was."""
-    before = task_definition_pb2.TaskSpec.FromString(known)
-    for message, other in ((before.task_template, spec.task_template), (before, spec)):
+def _difference(known: bytes, spec: task_definition_pb2.TaskSpec) -> str | None:
+    """The first part of a specification that is not as it was; None where it is the same task.
+
+    The link to the sources names a commit. The same code in another commit is the same task.
+    """
+    before, after = task_definition_pb2.TaskSpec.FromString(known), task_definition_pb2.TaskSpec()
+    after.CopyFrom(spec)
+    for one in (before, after):
+        one.documentation.ClearField("source_code")
+    if before == after:
+        return None
+    for message, other in ((before.task_template, after.task_template), (before, after)):
         for field in message.DESCRIPTOR.fields:
             if getattr(message, field.name) != getattr(other, field.name) and field.name != "task_template":
                 return str(field.name)

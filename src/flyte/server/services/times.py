@@ -11,6 +11,9 @@ from flyte.server.services.caller import invalid
 
 _FIRST, _LAST = -62135596800, 253402300799
 """The seconds of the years 1 and 9999, between which a Timestamp must lie."""
+_LONGEST_SPAN = 315_576_000_000
+"""The seconds of ten thousand years, the longest Duration of the protocol. The database counts in microseconds, and a
+longer one could not be added to a moment."""
 
 
 def stamp(at: int | None) -> Timestamp | None:
@@ -35,10 +38,9 @@ def span_of(duration: Any, what: str) -> timedelta:
     """A duration as a span of time.
 
     Raises:
-        RpcError: It is longer than any span (`invalid_argument`).
+        RpcError: It is longer than ten thousand years (`invalid_argument`).
     """
-    try:
-        span: timedelta = duration.ToTimedelta()
-    except (ValueError, OverflowError) as e:
-        raise invalid(f"The {what} is no duration: {duration.seconds} seconds.") from e
+    if abs(duration.seconds) > _LONGEST_SPAN:
+        raise invalid(f"The {what} is no duration: {duration.seconds} seconds.")
+    span: timedelta = duration.ToTimedelta()
     return span

@@ -48,7 +48,8 @@ CREATE TABLE runs (
   source INTEGER NOT NULL,
   output_base TEXT NOT NULL,
   start_time BIGINT NOT NULL,
-  -- What was asked for, so that the same request again is known from a different one under the same name.
+  -- The request and its client's name for it: the same request sent again is known from a new one of equal content.
+  -- Empty where the client names none.
   request_digest TEXT NOT NULL,
   -- Counts the changes of the run's actions: the change feed.
   revision BIGINT NOT NULL,
