@@ -136,8 +136,10 @@ async def _deploy_plan(
     unversioned = Packed(packed.bundle, "", packed.images, packed.sys_path)
     blank = placement_of(unversioned, scope, session, in_container=True)
     if version is None:
-        specs = [_spec(task, blank, packed, session).SerializeToString(deterministic=True) for task in tasks_of(plan)]
-        version = deploy_version(packed, specs)
+        specs = [_spec(task, blank, packed, session) for task in tasks_of(plan)]
+        for spec in specs:
+            _leave_out_the_commit(spec)
+        version = deploy_version(packed, [spec.SerializeToString(deterministic=True) for spec in specs])
     versioned = Packed(packed.bundle, version, packed.images, packed.sys_path)
     placement = placement_of(versioned, scope, session, in_container=True)
     deployed: dict[str, DeployedTaskEnvironment] = {}
@@ -155,6 +157,12 @@ async def _deploy_plan(
 def _spec(task: Any, placement: Placement, packed: Packed, session: Session) -> Any:
     image = packed.images.get(task.parent_env_name or "") or image_uri(task, session.images)
     return task_spec(definition_of(task, placement, image), placement)
+
+
+def _leave_out_the_commit(spec: Any) -> None:
+    """The same code in another commit is the same version; only the link to its source differs."""
+    if spec.HasField("documentation"):
+        spec.documentation.ClearField("source_code")
 
 
 def _or_raise(result: DeployedTask | BaseException) -> DeployedTask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import subprocess
 import sys
@@ -20,6 +21,11 @@ HERE = pathlib.Path(__file__).parent
 @pytest.fixture(autouse=True)
 def connected(backend: Any) -> None:
     flyte.init_from_config(backend.config, root_dir=HERE)
+
+
+def _git(folder: pathlib.Path, *args: str) -> None:
+    who = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org"]
+    subprocess.run(["git", *who, *args], cwd=folder, check=True, capture_output=True)
 
 
 def test_a_run_gives_its_outputs_and_tells_where_it_is(pipeline: Any) -> None:
@@ -199,6 +205,22 @@ def test_deploying_again_is_unchanged_and_another_version_is_another(pipeline: A
     (second,) = flyte.deploy(pipeline.env)
     assert first.version == second.version
     assert all(not task.is_new for env in second.envs.values() for task in env.deployed_entities)
+
+
+def test_the_same_code_in_another_commit_is_the_same_version(backend: Any, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "shop.py").write_text(
+        "import flyte\nenv = flyte.TaskEnvironment(name='committed')\n@env.task\ndef main() -> int:\n    return 1\n"
+    )
+
+    def version_in_a_new_commit(message: str) -> str:
+        _git(tmp_path, "commit", "--allow-empty", "-m", message)
+        said = json.loads(backend.cli("-o", "json", "deploy", "shop.py", "env", cwd=tmp_path).stdout)
+        return str(said["version"])
+
+    _git(tmp_path, "init", "-b", "main")
+    _git(tmp_path, "remote", "add", "origin", "https://github.com/acme/shop.git")
+    _git(tmp_path, "add", "shop.py")
+    assert version_in_a_new_commit("one") == version_in_a_new_commit("two")
 
 
 def test_ephemeral_runs_do_not_appear_among_deployed_tasks(pipeline: Any, backend: Any) -> None:
