@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 import pytest
+from obstore.store import MemoryStore
 
 from flyte.errors import StorageError
+from flyte.storage import bucket
 from flyte.storage.local import LocalStore
 from flyte.storage.port import ObjectStore, join, store_for
 from tests.conftest import missing_part
@@ -25,13 +27,17 @@ class Place:
     root: str
 
 
-@pytest.fixture(params=["path", "file", "synced", "s3"])
-def place(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Place]:
-    if request.param == "s3":
-        bucket = os.environ.get("FLYTE_TEST_S3_BUCKET", "")
-        if not bucket:
+@pytest.fixture(params=["path", "file", "synced", "memory", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    if request.param == "memory":
+        inside = MemoryStore()
+        monkeypatch.setattr(bucket, "_bucket", lambda _: inside)
+        yield Place(store_for("s3://memory"), "s3://memory/below")
+    elif request.param == "s3":
+        name = os.environ.get("FLYTE_TEST_S3_BUCKET", "")
+        if not name:
             missing_part("s3", "FLYTE_TEST_S3_BUCKET names no bucket (and FLYTE_AWS_ENDPOINT its server)")
-        root = join(f"s3://{bucket}", tmp_path.name)
+        root = join(f"s3://{name}", tmp_path.name)
         yield Place(store_for(root), root)
     elif request.param == "path":
         yield Place(store_for(str(tmp_path)), str(tmp_path))
@@ -87,6 +93,24 @@ def test_an_object_of_any_name_is_listed_under_an_address_that_reads(place: Plac
     listed = list(place.store.list(join(place.root, "list")))
     assert len(listed) == 1 and place.store.read(listed[0]) == b"data"
     assert place.store.read(uri) == b"data"
+
+
+@pytest.mark.parametrize("uri", ["s3:///no-bucket", "gs://"])
+def test_a_bucket_that_cannot_be_is_refused_in_one_sentence(uri: str) -> None:
+    store = store_for(uri)
+    for verb in (store.read, store.size, lambda prefix: list(store.list(prefix))):
+        with pytest.raises(StorageError, match=r"^The bucket \w+:// cannot be used: .+\.$"):
+            verb(uri)
+
+
+def test_keys_of_a_bucket_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = MemoryStore()
+    monkeypatch.setattr(bucket, "_bucket", lambda _: inside)
+    store, names = store_for("s3://memory"), ["a#1", "a#2", "a?x=1", "a%20b", "a b"]
+    for name in names:
+        store.write(f"s3://memory/keys/{name}", name.encode())
+    assert [store.read(f"s3://memory/keys/{name}") for name in names] == [name.encode() for name in names]
+    assert sorted(store.list("s3://memory/keys")) == sorted(f"s3://memory/keys/{name}" for name in names)
 
 
 def test_a_reader_never_sees_half_an_object(place: Place) -> None:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
 from flyte.errors import StorageError
 
@@ -30,12 +29,27 @@ def _s3_options() -> dict[str, Any]:
 def _bucket(root: str) -> Any:
     from obstore.store import from_url
 
-    return from_url(root, **(_s3_options() if root.startswith("s3:") else {}))
+    try:
+        return from_url(root, **(_s3_options() if root.startswith("s3:") else {}))
+    except Exception as e:
+        raise StorageError(f"The bucket {root} cannot be used: {_reason(e)}.") from e
 
 
-def _split(uri: str) -> tuple[Any, str]:
-    parts = urlsplit(uri)
-    return _bucket(f"{parts.scheme}://{parts.netloc}"), parts.path.lstrip("/")
+def _reason(error: Exception) -> str:
+    """What obstore says first; the lines below are its own insides."""
+    return str(error).partition("\n")[0].rstrip(".")
+
+
+def _split(uri: str) -> tuple[str, str]:
+    """The address of a bucket, and a key in it. A key is taken as it is: `#`, `?` and `%` mean nothing in it."""
+    scheme, _, rest = uri.partition("://")
+    name, _, key = rest.partition("/")
+    return f"{scheme}://{name}", key.lstrip("/")
+
+
+def _place(uri: str) -> tuple[Any, str]:
+    root, key = _split(uri)
+    return _bucket(root), key
 
 
 class BucketStore:
@@ -44,22 +58,22 @@ class BucketStore:
     def read(self, uri: str) -> bytes:
         import obstore
 
-        store, key = _split(uri)
+        store, key = _place(uri)
         try:
             return bytes(obstore.get(store, key).bytes())
         except FileNotFoundError as e:
             raise StorageError(f"There is no object at {uri}.", code="NotFound") from e
         except Exception as e:
-            raise StorageError(f"{uri} cannot be read: {e}") from e
+            raise StorageError(f"{uri} cannot be read: {_reason(e)}.") from e
 
     def write(self, uri: str, data: bytes) -> None:
         import obstore
 
-        store, key = _split(uri)
+        store, key = _place(uri)
         try:
             obstore.put(store, key, data)
         except Exception as e:
-            raise StorageError(f"{uri} cannot be written: {e}") from e
+            raise StorageError(f"{uri} cannot be written: {_reason(e)}.") from e
 
     def exists(self, uri: str) -> bool:
         return self.size(uri) is not None
@@ -67,19 +81,25 @@ class BucketStore:
     def size(self, uri: str) -> int | None:
         import obstore
 
-        store, key = _split(uri)
+        store, key = _place(uri)
         try:
             return int(obstore.head(store, key)["size"])
         except FileNotFoundError:
             return None
         except Exception as e:
-            raise StorageError(f"{uri} cannot be looked at: {e}") from e
+            raise StorageError(f"{uri} cannot be looked at: {_reason(e)}.") from e
 
     def list(self, prefix: str) -> Iterator[str]:
         import obstore
 
-        store, key = _split(prefix)
-        parts = urlsplit(prefix)
-        for batch in obstore.list(store, key):
+        root, key = _split(prefix)
+        batches = iter(obstore.list(_bucket(root), key))
+        while True:
+            try:
+                batch = next(batches, None)
+            except Exception as e:
+                raise StorageError(f"{prefix} cannot be listed: {_reason(e)}.") from e
+            if batch is None:
+                return
             for entry in batch:
-                yield f"{parts.scheme}://{parts.netloc}/{entry['path']}"
+                yield f"{root}/{entry['path']}"
