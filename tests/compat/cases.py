@@ -61,6 +61,7 @@ CASES = (
     _case("outputs-deploy", "deploy", "outputs.py", "env"),
     _case("pickled", "deploy", "pickled.py", "env"),
     _case("typed", "deploy", "typed.py", "env"),
+    _case("odd", "deploy", "odd.py", "env"),
     _case("flagged", "run", "--name", "my-run", "--label", "team=ml", "--label", "a=b", "--service-account", "me",
           "--raw-data-path", "s3://bucket/raw", "--queue", "other", "--max-action-concurrency", "4",
           "flagged.py", "main", "--x", "2"),
@@ -69,4 +70,4 @@ CASES = (
     _case("srclayout-root", "run", "--root-dir", "src", "src/acme/flows/pipeline.py", "main", folder="srclayout"),
     _case("srclayout-deploy", "deploy", "--root-dir", "src", "src/acme/flows/pipeline.py", "env", folder="srclayout"),
 )  # fmt: skip
-"""Twenty-two programs and the ways to submit them."""
+"""Twenty-three programs and the ways to submit them."""

@@ -10,8 +10,7 @@ What is replaced, and why nothing else is:
                      `def`, as the documents have it; they are the same for decorators of one line
     _F_SYS_PATH      a folder that is named a second time has no effect, and is left out here
 
-Not part of the programs, because ours means something else on purpose: `docs=` of a task, which theirs does not send,
-and parameters without a type hint, whose pickles ours calls `typing.Any`.
+Not part of the programs, because ours means something else on purpose: `docs=` of a task, which theirs does not send.
 
 Messages become the dictionaries of their JSON form with all names as in the IDL; repeated fields keep their order.
 """

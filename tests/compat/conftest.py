@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pathlib
 import shutil
@@ -85,5 +86,8 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> Official:
         if _version(folder / "bin" / "python") != SDK_COMPATIBLE_VERSION:
             missing_part("official", f"FLYTE_OFFICIAL_VENV={named} has no flyte=={SDK_COMPATIBLE_VERSION}")
     else:
-        _make(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with (folder.parent / "official-venv.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # two workers would install over each other
+            _make(folder)
     return Official(folder, tmp_path_factory.mktemp("official-home"))

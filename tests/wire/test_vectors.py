@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
 import pathlib
 import sys
@@ -29,6 +28,7 @@ from flyte.wire.keys import cache_key, inputs_hash, interface_hash, task_identit
 from flyte.wire.services import method
 from flyte.wire.taskspec import task_spec
 from tests.compat.comparing import BUNDLE, VERSION, comparable, differences
+from tests.conftest import import_program
 
 HERE = pathlib.Path(__file__).parent
 PROGRAMS = HERE.parent / "compat" / "programs"
@@ -44,18 +44,10 @@ def _own_minor() -> list[dict[str, Any]]:
     return ALL[MINOR]
 
 
-def _load(path: pathlib.Path, name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def program() -> ModuleType:
     """The program that the vectors come from."""
-    return _load(PROGRAMS / "vectors.py", "vectors")
+    return import_program(PROGRAMS / "vectors.py")
 
 
 def _message(kind: type[Any], text: str) -> Any:
@@ -137,14 +129,14 @@ def test_specifications_of_children_are_the_official_ones(program: ModuleType) -
         assert not differences(golden[name], _comparable(spec)), name
 
 
-DEPLOYED = {"machines": "small", "described": "env", "flagged": "env", "timed": "env", "secretive": "single"}
+DEPLOYED = ("machines", "described", "flagged", "timed", "secretive", "odd")
 
 
 @pytest.mark.parametrize("name", DEPLOYED)
 def test_specifications_of_deployed_tasks_are_the_official_ones(name: str) -> None:
     _own_minor()
     golden = json.loads((HERE / "golden" / f"deploy-{name}-{MINOR}.json").read_text())
-    module = _load(PROGRAMS / f"{name}.py", name)
+    module = import_program(PROGRAMS / f"{name}.py")
     plan = [env for env in vars(module).values() if hasattr(env, "tasks") and hasattr(env, "depends_on")]
     tasks = {task.name: task for env in plan for task in env.tasks.values()}
     assert set(golden) <= set(tasks)

@@ -21,6 +21,8 @@ class _RemoteDefault:
 
 has_default = _RemoteDefault
 NO_DEFAULT = inspect.Parameter.empty
+NO_HINT = inspect.Parameter.empty
+"""The type of an input without a hint. Its name goes on the wire, and so into names and cache keys."""
 
 
 class Parameter(NamedTuple):
@@ -35,7 +37,7 @@ class NativeInterface:
     """Inputs and outputs in order.
 
     Args:
-        inputs: Name → (type, default).
+        inputs: Name → (type, default). An input without a hint has `inspect.Parameter.empty` for a type.
         outputs: Name → type; `o0`, `o1`, … unless the task returns a NamedTuple.
         docstring: The parsed docstring of the function, an object with `input_descriptions`,
             `output_descriptions`, `short_description` and `long_description`; None where there is none.
@@ -48,7 +50,8 @@ class NativeInterface:
 
     def __repr__(self) -> str:
         taken = (
-            f"{name}: {_shown(type_)}" + ("" if default is NO_DEFAULT else f" = {default!r}")
+            (name if type_ is NO_HINT else f"{name}: {_shown(type_)}")
+            + ("" if default is NO_DEFAULT else f" = {default!r}")
             for name, (type_, default) in self.inputs.items()
         )
         given = ", ".join(f"{name}: {_shown(type_)}" for name, type_ in self.outputs.items())
@@ -110,7 +113,7 @@ class NativeInterface:
                     f"Function {name} has the positional-only parameter {parameter.name!r}, and inputs are handed "
                     "over by name. Remove the '/' from its signature."
                 )
-            inputs[parameter.name] = (hints.get(parameter.name, Any), parameter.default)
+            inputs[parameter.name] = (hints.get(parameter.name, NO_HINT), parameter.default)
         outputs = extract_return_annotation(hints.get("return"), name)
         return cls(inputs, outputs, docstring)
 
@@ -157,15 +160,16 @@ def _listed(names: list[str]) -> str:
     return f" ({', '.join(names)})" if names else " (the task takes none)"
 
 
-def _hints(func: Callable[..., Any], name: str) -> dict[str, Any]:
+def _hints(of: Callable[..., Any], name: str) -> dict[str, Any]:
     try:
-        return typing.get_type_hints(func, include_extras=True)
+        return typing.get_type_hints(of, include_extras=True)
     except NameError as e:
+        place = "class" if isinstance(of, type) else "function"
         raise InvalidValue(
-            f"A type hint of {name} names {e.name!r}, which is not defined where the function is. "
+            f"A type hint of {name} names {e.name!r}, which is not defined where the {place} is. "
             "Import or define it at module level."
         ) from e
-    except (SyntaxError, TypeError, AttributeError) as e:
+    except Exception as e:  # a hint that is text may be any expression
         raise InvalidValue(f"A type hint of {name} cannot be evaluated: {e}.") from e
 
 
@@ -188,7 +192,7 @@ def extract_return_annotation(annotation: Any, of: str = "the function") -> dict
     if isinstance(annotation, tuple):
         return {f"o{i}": part for i, part in enumerate(annotation)}
     if is_named_tuple(annotation):
-        fields = typing.get_type_hints(annotation, include_extras=True)
+        fields = _hints(annotation, annotation.__qualname__)
         return {name: fields.get(name, Any) for name in annotation._fields}
     if typing.get_origin(annotation) is tuple:
         parts = typing.get_args(annotation)

@@ -12,6 +12,8 @@ from flyte.types.transformer import Conversion, Transformer, TypeTransformerFail
 if TYPE_CHECKING:
     from flyteidl2.core import literals_pb2, types_pb2
 
+    from flyte.types.engine import Engine
+
 
 def _text(value: str) -> literals_pb2.Literal:
     from flyteidl2.core import literals_pb2
@@ -44,7 +46,7 @@ class EnumMember(Transformer):
                 f"Enum {t.__name__} cannot be an input or output: its values must be text or whole numbers, "
                 "and no flags."
             )
-        return _enum_type(list(t.__members__))
+        return _enum_type([member.name for member in t])
 
     def check(self, value: Any, t: Any) -> Any:
         if isinstance(value, t):
@@ -67,7 +69,7 @@ class EnumMember(Transformer):
 
 
 class LiteralText(Transformer):
-    """typing.Literal of texts; the text travels."""
+    """typing.Literal of texts, as an input or an output of its own; the text travels."""
 
     tag = "LiteralTransformer"
     is_identity = True
@@ -76,10 +78,7 @@ class LiteralText(Transformer):
         return _enum_type(list(typing.get_args(t)))
 
     def check(self, value: Any, t: Any) -> Any:
-        allowed = typing.get_args(t)
-        if value not in allowed:
-            raise TypeTransformerFailedError(f"Expected one of {', '.join(map(repr, allowed))}, got {shown(value)}.")
-        return value
+        return _allowed(value, t)
 
     def encode(self, value: Any, t: Any, conversion: Conversion) -> literals_pb2.Literal:
         return _text(self.check(value, t))
@@ -88,9 +87,47 @@ class LiteralText(Transformer):
         return self.check(_stored_text(literal, t), t)
 
     def matches(self, value: Any, t: Any) -> bool:
-        return value in typing.get_args(t)
+        return _is_allowed(value, t)
 
     def guess(self, literal_type: types_pb2.LiteralType) -> Any:
         if literal_type.WhichOneof("type") != "enum_type":
             return None
         return typing.Literal[tuple(literal_type.enum_type.values)]
+
+
+class PickledChoice(Transformer):
+    """typing.Literal of other values, or inside another type: pickled on the wire, as the official SDK has it."""
+
+    tag = "FlytePickle"
+    is_identity = True
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def literal_type(self, t: Any) -> types_pb2.LiteralType:
+        return self._engine.fallback.literal_type(t)
+
+    def check(self, value: Any, t: Any) -> Any:
+        return _allowed(value, t)
+
+    def encode(self, value: Any, t: Any, conversion: Conversion) -> literals_pb2.Literal:
+        return self._engine.fallback.encode(self.check(value, t), t, conversion)
+
+    def decode(self, literal: literals_pb2.Literal, t: Any, conversion: Conversion) -> Any:
+        if unwrap_union(literal).scalar.HasField("primitive"):
+            return self.check(_stored_text(literal, t), t)
+        return self.check(self._engine.fallback.decode(literal, t, conversion), t)
+
+    def matches(self, value: Any, t: Any) -> bool:
+        return _is_allowed(value, t)
+
+
+def _is_allowed(value: Any, t: Any) -> bool:
+    return any(type(value) is type(allowed) and value == allowed for allowed in typing.get_args(t))
+
+
+def _allowed(value: Any, t: Any) -> Any:
+    if not _is_allowed(value, t):
+        allowed = ", ".join(map(repr, typing.get_args(t)))
+        raise TypeTransformerFailedError(f"Expected one of {allowed}, got {shown(value)}.")
+    return value

@@ -5,8 +5,8 @@ from __future__ import annotations
 import typing
 from typing import TYPE_CHECKING, Any
 
-from flyte.types.scalars import unwrap_union, wrong_type_of_literal
-from flyte.types.transformer import Conversion, Transformer, TypeTransformerFailedError, wrong_type
+from flyte.types.scalars import refuse_half_characters, unwrap_union, wrong_type_of_literal
+from flyte.types.transformer import Conversion, Transformer, TypeTransformerFailedError, plain, shown, wrong_type
 
 if TYPE_CHECKING:
     from flyteidl2.core import literals_pb2, types_pb2
@@ -25,7 +25,7 @@ class ListOf(Transformer):
     def literal_type(self, t: Any) -> types_pb2.LiteralType:
         from flyteidl2.core import types_pb2
 
-        return types_pb2.LiteralType(collection_type=self._engine.literal_type(_item(t)))
+        return types_pb2.LiteralType(collection_type=self._engine.transformer(_item(t)).literal_type(_item(t)))
 
     def check(self, value: Any, t: Any) -> Any:
         if not isinstance(value, list):
@@ -74,7 +74,7 @@ class MapOf(Transformer):
     def literal_type(self, t: Any) -> types_pb2.LiteralType:
         from flyteidl2.core import types_pb2
 
-        return types_pb2.LiteralType(map_value_type=self._engine.literal_type(_value(t)))
+        return types_pb2.LiteralType(map_value_type=self._engine.transformer(_value(t)).literal_type(_value(t)))
 
     def check(self, value: Any, t: Any) -> Any:
         if not isinstance(value, dict):
@@ -115,17 +115,17 @@ class MapOf(Transformer):
 
 
 def _item(t: Any) -> Any:
-    return typing.get_args(t)[0]
+    return plain(typing.get_args(t)[0])
 
 
 def _value(t: Any) -> Any:
-    return typing.get_args(t)[1]
+    return plain(typing.get_args(t)[1])
 
 
 def _key(key: Any) -> str:
     if not isinstance(key, str):
-        raise TypeTransformerFailedError(f"Expected text as key, got {type(key).__name__}: {key!r}.")
-    return key
+        raise TypeTransformerFailedError(f"Expected text as key, got {type(key).__name__}: {shown(key)}.")
+    return refuse_half_characters(key)
 
 
 def _at(place: str, convert: Any, *args: Any) -> Any:

@@ -10,25 +10,20 @@ Knows nothing of tasks; `wire/inputs.py` names the input when a conversion fails
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import enum
 import typing
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from flyte.model.interface import is_named_tuple, is_union
-from flyte.types.choices import EnumMember, LiteralText
+from flyte.types.choices import EnumMember, LiteralText, PickledChoice
 from flyte.types.collections import ListOf, MapOf
+from flyte.types.pydantic_models import PydanticModel, is_pydantic_model
+from flyte.types.records import NamedTupleValue, TupleValue, TypedDictValue, is_typed_dict
 from flyte.types.scalars import SCALARS
-from flyte.types.structs import (
-    BareDict,
-    DataclassValue,
-    NamedTupleValue,
-    PydanticModel,
-    TupleValue,
-    TypedDictValue,
-    is_pydantic_model,
-    is_typed_dict,
-)
-from flyte.types.transformer import Conversion, Transformer
+from flyte.types.structs import BareDict, DataclassValue
+from flyte.types.transformer import Conversion, Transformer, plain
 from flyte.types.unions import UnionOf
 
 if TYPE_CHECKING:
@@ -46,15 +41,20 @@ class Engine:
     """
 
     def __init__(self, fallback: Callable[[], Transformer]) -> None:
-        self._fallback = fallback
+        self._make_fallback = fallback
         self._found: dict[Any, Transformer] = {}
         self._list, self._map, self._union = ListOf(self), MapOf(self), UnionOf(self)
-        self._choice, self._enum = LiteralText(), EnumMember()
+        self._text_choice, self._choice, self._enum = LiteralText(), PickledChoice(self), EnumMember()
         self._dict, self._dataclass, self._model = BareDict(), DataclassValue(), PydanticModel()
         self._tuple, self._named_tuple, self._typed_dict = TupleValue(), NamedTupleValue(), TypedDictValue()
 
+    @cached_property
+    def fallback(self) -> Transformer:
+        """The transformer of types that nothing else knows."""
+        return self._make_fallback()
+
     def transformer(self, t: Any) -> Transformer:
-        """The transformer of a type."""
+        """The transformer of a type inside another."""
         try:
             found = self._found.get(t)
         except TypeError:  # an annotation with unhashable metadata
@@ -71,17 +71,21 @@ class Engine:
                 return SCALARS[t]
         except TypeError:
             pass
-        return self._composite(t) or self._fallback()
+        return self._composite(t) or self.fallback
+
+    def _outermost(self, t: Any) -> Transformer:
+        """The transformer of the type of an input or output; only there a choice of texts is an enumeration."""
+        return self._text_choice if _is_choice(t, str) else self.transformer(t)
 
     def _composite(self, t: Any) -> Transformer | None:
         origin, args = typing.get_origin(t), typing.get_args(t)
         if is_union(t):
             return self._union
         if origin is typing.Literal:
-            return self._choice if all(isinstance(arg, str) for arg in args) else None
+            return self._choice
         if origin is list and args:
             return self._list
-        if origin is dict:
+        if origin is dict and args:
             return self._map if args[0] is str else self._dict
         if t is dict or t is typing.Dict:  # noqa: UP006  both spellings are met
             return self._dict
@@ -103,8 +107,11 @@ class Engine:
         return None
 
     def literal_type(self, t: Any) -> types_pb2.LiteralType:
-        """The wire type of a Python type."""
-        return self.transformer(t).literal_type(_plain(t))
+        """The wire type of the type of an input or output."""
+        t = plain(t)
+        if _is_choice(t, object) and not _is_choice(t, str):
+            t = Any  # its official name there
+        return self._outermost(t).literal_type(t)
 
     def encode(self, value: Any, t: Any, conversion: Conversion) -> literals_pb2.Literal:
         """The literal of a value.
@@ -112,7 +119,8 @@ class Engine:
         Raises:
             TypeTransformerFailedError: The value is not one of `t`, or cannot be sent.
         """
-        return self.transformer(t).encode(value, _plain(t), conversion)
+        t = plain(t)
+        return self._outermost(t).encode(value, t, conversion)
 
     def decode(self, literal: literals_pb2.Literal, t: Any, conversion: Conversion) -> Any:
         """The value of a literal.
@@ -120,7 +128,8 @@ class Engine:
         Raises:
             TypeTransformerFailedError: The literal is not one of `t`, or cannot be read.
         """
-        return self.transformer(t).decode(literal, _plain(t), conversion)
+        t = plain(t)
+        return self._outermost(t).decode(literal, t, conversion)
 
     def check(self, value: Any, t: Any) -> Any:
         """The value, refused if it is not of the type and coerced where that loses nothing.
@@ -128,30 +137,30 @@ class Engine:
         Raises:
             TypeTransformerFailedError: The value is not one of `t`.
         """
-        return self.transformer(t).check(value, _plain(t))
+        return self.transformer(t).check(value, plain(t))
 
     def round_trip(self, value: Any, t: Any, conversion: Conversion) -> Any:
         """The value as another process would get it."""
-        plain = _plain(t)
-        transformer = self.transformer(plain)
+        t = plain(t)
+        transformer = self.transformer(t)
         if transformer.is_identity:
-            return transformer.check(value, plain)
-        if is_union(plain):
-            member = self._union.choose(value, plain)
+            return transformer.check(value, t)
+        if is_union(t):
+            member = self._union.choose(value, t)
             return self.round_trip(value, member, conversion)
-        if transformer is self._list and self.transformer(typing.get_args(plain)[0]).is_identity:
-            return transformer.check(value, plain)
-        if transformer is self._map and self.transformer(typing.get_args(plain)[1]).is_identity:
-            return transformer.check(value, plain)
-        return transformer.decode(transformer.encode(value, plain, conversion), plain, conversion)
+        if transformer is self._list and self.transformer(typing.get_args(t)[0]).is_identity:
+            return transformer.check(value, t)
+        if transformer is self._map and self.transformer(typing.get_args(t)[1]).is_identity:
+            return dict(sorted(transformer.check(value, t).items()))
+        return transformer.decode(transformer.encode(value, t, conversion), t, conversion)
 
     def guess(self, literal_type: types_pb2.LiteralType) -> Any:
         """A Python type for a wire type; `Any` where nothing better is known."""
         order: list[Transformer] = [SCALARS[k] for k in (int, float, str, bool, type(None))]
         order += [t for k, t in SCALARS.items() if t not in order]
         if literal_type.structure.tag == "date":
-            order.insert(0, SCALARS[__import__("datetime").date])
-        order += [self._list, self._map, self._choice, self._fallback(), self._union, self._dict]
+            order.insert(0, SCALARS[datetime.date])
+        order += [self._list, self._map, self._text_choice, self.fallback, self._union, self._dict]
         for transformer in order:
             guessed = transformer.guess(literal_type)
             if guessed is not None:
@@ -163,14 +172,12 @@ class Engine:
         if self.transformer(t).may_block:
             return True
         return any(
-            self.may_block(arg)
-            for arg in typing.get_args(_plain(t))
-            if arg is not Ellipsis and not isinstance(arg, str)
+            self.may_block(arg) for arg in typing.get_args(plain(t)) if arg is not Ellipsis and not isinstance(arg, str)
         )
 
 
-def _plain(t: Any) -> Any:
-    return typing.get_args(t)[0] if typing.get_origin(t) is typing.Annotated else t
+def _is_choice(t: Any, of: type) -> bool:
+    return typing.get_origin(t) is typing.Literal and all(isinstance(arg, of) for arg in typing.get_args(t))
 
 
 def _pickled() -> Transformer:

@@ -11,6 +11,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
+from flyte.model.interface import NO_HINT
 from flyte.storage.port import store_for
 from flyte.types.scalars import unwrap_union, wrong_type_of_literal
 from flyte.types.transformer import Conversion, Transformer, TypeTransformerFailedError, shown, type_name
@@ -27,7 +28,7 @@ _told: set[str] = set()
 
 
 class Pickled(Transformer):
-    """bytes, set, Any and every class that no other transformer knows."""
+    """bytes, set, Any, no hint at all, and every class that no other transformer knows."""
 
     tag = "FlytePickle"
     may_block = True
@@ -52,6 +53,8 @@ class Pickled(Transformer):
 
     def check(self, value: Any, t: Any) -> Any:
         if value is None:
+            if t is NO_HINT:
+                raise TypeTransformerFailedError("None cannot be pickled; give the input a type, Optional[…] say.")
             raise TypeTransformerFailedError(f"None cannot be pickled as {type_name(t)}; declare the type Optional.")
         return value
 
@@ -63,8 +66,8 @@ class Pickled(Transformer):
         if t is not bytes and str(t) not in _told:
             _told.add(str(t))
             log.warning(
-                "Values of type %s are pickled: they can only be read by the same Python and library versions.",
-                type_name(t),
+                "Values of %s are pickled: they can only be read by the same Python and library versions.",
+                type_name(t) if t is NO_HINT else f"type {type_name(t)}",
             )
         try:
             data = cloudpickle.dumps(value)
@@ -103,7 +106,7 @@ class Pickled(Transformer):
             ) from e
 
     def matches(self, value: Any, t: Any) -> bool:
-        return t is not Any and isinstance(t, type) and isinstance(value, t)
+        return value is not None and t is not Any and isinstance(t, type) and isinstance(value, t)
 
     def guess(self, literal_type: types_pb2.LiteralType) -> Any:
         if literal_type.structure.tag == self.tag or "python_class_name" in literal_type.metadata.fields:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from flyte.types.transformer import Conversion, Transformer, wrong_type
+from flyte.types.transformer import Conversion, Transformer, TypeTransformerFailedError, shown, type_name, wrong_type
 
 if TYPE_CHECKING:
     from flyteidl2.core import literals_pb2, types_pb2
@@ -36,6 +36,8 @@ class Simple(Transformer):
         simple: The member of `SimpleType`.
         slots: Members of `Primitive` that may hold it, the one to write first.
         to_wire, from_wire: Applied to the value.
+        exact: A value of a subclass (a member of an IntEnum, a number of NumPy's) as one of the type itself: that is
+            what comes back from the wire.
     """
 
     is_identity = True
@@ -48,6 +50,7 @@ class Simple(Transformer):
         slots: tuple[str, ...],
         to_wire: Callable[[Any], Any] = lambda value: value,
         from_wire: Callable[[Any], Any] = lambda value: value,
+        exact: Callable[[Any], Any] = lambda value: value,
     ) -> None:
         self.tag = tag
         self.python_type = python_type
@@ -55,6 +58,7 @@ class Simple(Transformer):
         self.slots = slots
         self.to_wire = to_wire
         self.from_wire = from_wire
+        self.exact = exact
 
     def literal_type(self, t: Any) -> types_pb2.LiteralType:
         from flyteidl2.core import types_pb2
@@ -66,7 +70,7 @@ class Simple(Transformer):
             return value
         if isinstance(value, bool) or not isinstance(value, self.python_type):
             raise wrong_type(value, t)
-        return value
+        return self.exact(value)
 
     def encode(self, value: Any, t: Any, conversion: Conversion) -> literals_pb2.Literal:
         return _primitive(**{self.slots[0]: self.to_wire(self.check(value, t))})
@@ -76,7 +80,11 @@ class Simple(Transformer):
         slot = literal.scalar.primitive.WhichOneof("value")
         if slot not in self.slots:
             raise wrong_type_of_literal(literal, t)
-        return self.from_wire(getattr(literal.scalar.primitive, slot))
+        stored = getattr(literal.scalar.primitive, slot)
+        try:
+            return self.from_wire(stored)
+        except (ValueError, OverflowError) as e:
+            raise TypeTransformerFailedError(f"Expected {type_name(t)}, but the stored value is {stored}.") from e
 
     def guess(self, literal_type: types_pb2.LiteralType) -> Any:
         from flyteidl2.core import types_pb2
@@ -90,8 +98,6 @@ class Simple(Transformer):
 
 def wrong_type_of_literal(literal: literals_pb2.Literal, t: Any) -> Exception:
     """The error for a literal that does not hold a value of a type."""
-    from flyte.types.transformer import TypeTransformerFailedError, type_name
-
     kind = literal.WhichOneof("value") or "nothing"
     if kind == "scalar":
         kind = literal.scalar.WhichOneof("value") or "nothing"
@@ -104,10 +110,10 @@ class Integer(Simple):
     """int, within 64 bits. A stored float is cut off."""
 
     def __init__(self) -> None:
-        super().__init__("int", int, "INTEGER", ("integer", "float_value"), from_wire=int)
+        super().__init__("int", int, "INTEGER", ("integer", "float_value"), from_wire=int, exact=int)
 
     def check(self, value: Any, t: Any) -> Any:
-        super().check(value, t)
+        value = super().check(value, t)
         if not -_INT64 <= value < _INT64:
             raise wrong_type(value, t, "An int must fit into 64 bits; use str or a dataclass for larger numbers.")
         return value
@@ -117,12 +123,42 @@ class Float(Simple):
     """float. An int is taken as one."""
 
     def __init__(self) -> None:
-        super().__init__("float", float, "FLOAT", ("float_value", "integer"), from_wire=float)
+        super().__init__("float", float, "FLOAT", ("float_value", "integer"), from_wire=float, exact=float)
 
     def check(self, value: Any, t: Any) -> Any:
         if isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
+            try:
+                return float(value)
+            except OverflowError:
+                raise wrong_type(value, t, "The number is too large for a float.") from None
         return super().check(value, t)
+
+
+class Text(Simple):
+    """str."""
+
+    def __init__(self) -> None:
+        super().__init__("str", str, "STRING", ("string_value",), exact=str.__str__)
+
+    def check(self, value: Any, t: Any) -> Any:
+        return refuse_half_characters(super().check(value, t))
+
+
+def refuse_half_characters(text: str) -> str:
+    """A text, unless it holds surrogates, which have no form in UTF-8: undecodable file names are read into them.
+
+    Raises:
+        TypeTransformerFailedError: It holds one.
+    """
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as e:
+            raise TypeTransformerFailedError(
+                f"The text {shown(text)} cannot be sent: the character {text[e.start]!r} at {e.start} is half of one. "
+                "Send bytes instead."
+            ) from None
+    return text
 
 
 class Boolean(Simple):
@@ -178,7 +214,10 @@ def _timestamp(value: dt.datetime) -> Any:
     from google.protobuf.timestamp_pb2 import Timestamp
 
     stamp = Timestamp()
-    stamp.FromDatetime(value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC))
+    try:
+        stamp.FromDatetime(value if value.tzinfo is not None else value.replace(tzinfo=dt.UTC))
+    except (ValueError, OverflowError):
+        raise wrong_type(value, dt.datetime, "In UTC it lies outside the years 1 to 9999.") from None
     return stamp
 
 
@@ -217,6 +256,7 @@ class Day(Simple):
             ("datetime",),
             to_wire=lambda day: _timestamp(dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)),
             from_wire=lambda stamp: stamp.ToDatetime(tzinfo=dt.UTC).date(),
+            exact=lambda day: dt.date(day.year, day.month, day.day),
         )
 
     def check(self, value: Any, t: Any) -> Any:
@@ -236,13 +276,14 @@ class Span(Simple):
             ("duration",),
             to_wire=_duration,
             from_wire=lambda duration: duration.ToTimedelta(),
+            exact=lambda span: dt.timedelta(span.days, span.seconds, span.microseconds),
         )
 
 
 SCALARS: dict[Any, Transformer] = {
     int: Integer(),
     float: Float(),
-    str: Simple("str", str, "STRING", ("string_value",)),
+    str: Text(),
     bool: Boolean(),
     type(None): Nothing(),
     None: Nothing(),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from flyte.errors import FlyteError
 from flyte.model.context import RawDataPath
+from flyte.model.interface import NO_HINT
 
 if TYPE_CHECKING:
     from flyteidl2.core import literals_pb2, types_pb2
 
 _LONGEST_SHOWN = 120
+MADE_FOR = "__made_for__"
+"""Attribute of a class that was made to stand for a user's type, which errors name instead."""
 
 
 class TypeTransformerFailedError(FlyteError, TypeError, ValueError, AssertionError):
@@ -24,7 +27,6 @@ class Conversion:
     """What a conversion may use: where large values go."""
 
     raw_data: RawDataPath | None = None
-    path: list[str] = field(default_factory=list)
 
     def new_uri(self, leaf: str) -> str:
         """An address for a value that is too large to be inline.
@@ -96,8 +98,16 @@ def shown(value: Any) -> str:
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
 
 
+def plain(t: Any) -> Any:
+    """A type without what `Annotated` says about it."""
+    return get_args(t)[0] if get_origin(t) is Annotated else t
+
+
 def type_name(t: Any) -> str:
     """A type for an error message."""
+    if t is NO_HINT:
+        return "an input without a type hint"
+    t = getattr(t, MADE_FOR, t)
     return t.__name__ if isinstance(t, type) and not getattr(t, "__args__", None) else str(t).replace("typing.", "")
 
 

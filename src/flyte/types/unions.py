@@ -8,7 +8,7 @@ import typing
 from typing import TYPE_CHECKING, Any
 
 from flyte.types.scalars import unwrap_union
-from flyte.types.transformer import Conversion, Transformer, TypeTransformerFailedError, shown, type_name
+from flyte.types.transformer import Conversion, Transformer, TypeTransformerFailedError, plain, shown, type_name
 
 if TYPE_CHECKING:
     from flyteidl2.core import literals_pb2, types_pb2
@@ -27,12 +27,13 @@ class UnionOf(Transformer):
     def literal_type(self, t: Any) -> types_pb2.LiteralType:
         from flyteidl2.core import types_pb2
 
-        variants = [self._variant_type(member) for member in typing.get_args(t)]
+        variants = [self._variant_type(member) for member in _members(t)]
         return types_pb2.LiteralType(union_type=types_pb2.UnionType(variants=variants))
 
     def _variant_type(self, member: Any) -> types_pb2.LiteralType:
-        literal_type = self._engine.literal_type(member)
-        literal_type.structure.tag = self._engine.transformer(member).tag
+        transformer = self._engine.transformer(member)
+        literal_type = transformer.literal_type(member)
+        literal_type.structure.tag = transformer.tag
         return literal_type
 
     def choose(self, value: Any, t: Any) -> Any:
@@ -41,7 +42,7 @@ class UnionOf(Transformer):
         Raises:
             TypeTransformerFailedError: None takes it, or several do.
         """
-        members = typing.get_args(t)
+        members = _members(t)
         exact = [m for m in members if self._engine.transformer(m).matches(value, m)]
         if exact:
             return exact[0]
@@ -57,12 +58,12 @@ class UnionOf(Transformer):
                 f"Expected {type_name(t)}, got {type(value).__name__}: {shown(value)}. " + " ".join(reasons)
             )
         pickled = [m for m in possible if self._engine.transformer(m).tag == "FlytePickle"]
-        plain = [m for m in possible if m not in pickled]
-        if len(plain) > 1:
+        others = [m for m in possible if m not in pickled]
+        if len(others) > 1:
             raise TypeTransformerFailedError(
-                f"Ambiguous choice of variant: {shown(value)} could be {' or '.join(map(type_name, plain))}."
+                f"Ambiguous choice of variant: {shown(value)} could be {' or '.join(map(type_name, others))}."
             )
-        return (plain or pickled)[0]
+        return (others or pickled)[0]
 
     def check(self, value: Any, t: Any) -> Any:
         member = self.choose(value, t)
@@ -80,7 +81,7 @@ class UnionOf(Transformer):
         return wrapped
 
     def decode(self, literal: literals_pb2.Literal, t: Any, conversion: Conversion) -> Any:
-        members = list(typing.get_args(t))
+        members = _members(t)
         if literal.HasField("scalar") and literal.scalar.HasField("union"):
             stored = literal.scalar.union.type
             # The member that wrote it comes first: same tag and same wire type, then the same tag.
@@ -103,9 +104,13 @@ class UnionOf(Transformer):
         return 2 if mine.WhichOneof("type") == stored.WhichOneof("type") else 3
 
     def matches(self, value: Any, t: Any) -> bool:
-        return any(self._engine.transformer(m).matches(value, m) for m in typing.get_args(t))
+        return any(self._engine.transformer(m).matches(value, m) for m in _members(t))
 
     def guess(self, literal_type: types_pb2.LiteralType) -> Any:
         if literal_type.WhichOneof("type") != "union_type":
             return None
         return functools.reduce(operator.or_, (self._engine.guess(v) for v in literal_type.union_type.variants))
+
+
+def _members(t: Any) -> list[Any]:
+    return [plain(member) for member in typing.get_args(t)]

@@ -24,12 +24,24 @@ def error_document(error: BaseException, message: str | None = None) -> executio
     container = execution_pb2.ContainerError
     return execution_pb2.ErrorDocument(
         error=execution_pb2.ContainerError(
-            code=code,
-            message=message if message is not None else str(error),
+            code=_sendable(code),
+            message=_sendable(message if message is not None else _text(error)),
             kind=container.NON_RECOVERABLE if final else container.RECOVERABLE,
             origin=_KINDS.get(kind, execution_pb2.ExecutionError.UNKNOWN),
         )
     )
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as e:  # noqa: BLE001  a user's exception that cannot be printed must not hide that it was raised
+        return f"The exception {type(error).__name__} has no text: its __str__ raised {type(e).__name__}."
+
+
+def _sendable(text: str) -> str:
+    """A text that UTF-8 can hold: halves of characters, which undecodable file names are read into, are written out."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def error_kind(kind: int) -> errors.ErrorKind:

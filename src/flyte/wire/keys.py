@@ -10,6 +10,8 @@ from typing import Any
 from flyteidl2.core import interface_pb2, literals_pb2, tasks_pb2
 from flyteidl2.task import common_pb2
 
+from flyte.types.structs import unpack
+
 
 def digest(data: str | bytes) -> str:
     """sha256 in base64, standard alphabet, padded."""
@@ -39,7 +41,7 @@ def literal_bytes(literal: literals_pb2.Literal) -> bytes:
     if literal.scalar.HasField("binary") and literal.scalar.binary.tag == "msgpack":
         import msgpack  # type: ignore[import-untyped, unused-ignore]
 
-        value = msgpack.unpackb(literal.scalar.binary.value, strict_map_key=False)
+        value = unpack(literal.scalar.binary.value)
         canonical = literals_pb2.Literal()
         canonical.CopyFrom(literal)
         canonical.scalar.binary.value = msgpack.packb(_sorted_keys(value, msgpack.packb))

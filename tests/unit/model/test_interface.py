@@ -52,7 +52,8 @@ def test_annotations_and_literals_are_kept() -> None:
 def test_an_input_without_a_hint_may_be_anything() -> None:
     def f(a, b=1): ...
 
-    assert of(f).get_input_types() == {"a": Any, "b": Any}
+    assert of(f).get_input_types() == {"a": inspect.Parameter.empty, "b": inspect.Parameter.empty}
+    assert repr(of(f)) == "(a, b = 1) -> None"
     assert not of(f).has_outputs()
 
 

@@ -19,13 +19,9 @@ from flyte.types.pickled import LARGEST_INLINE
 from flyte.types.transformer import Conversion, TypeTransformerFailedError
 from flyte.wire.inputs import inputs_from_pb, inputs_to_pb, outputs_to_pb
 from flyte.wire.keys import literal_bytes
+from tests.unit.types.values import Color
 
 C = Conversion()
-
-
-class Color(enum.Enum):
-    RED = "r"
-    BLUE = "b"
 
 
 class Access(enum.Flag):

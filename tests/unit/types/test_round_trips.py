@@ -5,32 +5,19 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import enum
 import typing
 from typing import Any, Literal, NamedTuple, Optional, TypedDict, Union
 
 import pydantic
 from flyteidl2.core import literals_pb2
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flyte.types.engine import engine
 from flyte.types.transformer import Conversion
+from tests.unit.types.values import DETERMINISTIC, INTEGERS, SMALL, TEXT, Color, Rank
 
 CONVERSION = Conversion()
-DETERMINISTIC = settings(
-    max_examples=300, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-)
-
-
-class Color(enum.Enum):
-    RED = "r"
-    BLUE = "b"
-
-
-class Rank(enum.IntEnum):
-    ONE = 1
-    TWO = 2
 
 
 @dataclasses.dataclass
@@ -61,9 +48,6 @@ def _utc(moment: dt.datetime) -> dt.datetime:
     return moment.replace(tzinfo=dt.UTC)
 
 
-INTEGERS = st.integers(-(2**63), 2**63 - 1)
-SMALL = st.integers(-(2**31), 2**31)
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 MOMENTS = st.datetimes(dt.datetime(1000, 1, 1), dt.datetime(9000, 1, 1)).map(_utc)
 POINTS = st.builds(Point, SMALL, TEXT, st.sampled_from(Color), st.none() | MOMENTS)
 MODELS = st.builds(Model, x=SMALL, color=st.sampled_from(Color), parts=st.lists(SMALL, max_size=3))
@@ -97,6 +81,8 @@ LEAVES: list[tuple[Any, st.SearchStrategy[Any]]] = [
     (frozenset[int], st.frozensets(SMALL, max_size=3)),
     (complex, st.complex_numbers(allow_nan=False)),
     (dt.time, st.times()),
+    (Optional[Literal["fast", "slow"]], st.sampled_from([None, "fast", "slow"])),
+    (Literal["fast", 1], st.sampled_from(["fast", 1])),
     (Any, st.sets(TEXT, max_size=2) | st.complex_numbers(allow_nan=False)),
 ]
 PICKLED_TYPES = (bytes, set, frozenset[int], complex, dt.time, Any)
