@@ -5,7 +5,7 @@ This module knows nothing of the rest of the package: it is imported by everythi
     FlyteError                          one sentence for a person, a code for a program, a hint what to do
     ├── InvalidValue (ValueError)       an argument, a declaration or a file is wrong
     │   ├── InvalidName
-    │   └── UnknownName (KeyError-like) a name that does not exist, with suggestions
+    │   └── UnknownName                 a name that does not exist, with suggestions
     ├── InvalidType (TypeError)         an argument has the wrong type
     ├── FeatureNotAvailable             a public name that is not built yet
     │   ├── FeatureNotAvailableAttribute (AttributeError)   reached as `flyte.name`
@@ -46,6 +46,7 @@ This module knows nothing of the rest of the package: it is imported by everythi
 
 from __future__ import annotations
 
+import copyreg
 from typing import Any, Literal, NoReturn
 
 ErrorKind = Literal["system", "unknown", "user"]
@@ -77,6 +78,10 @@ class FlyteError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Not by calling the class: most take other arguments than the message, which is all that `args` has.
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class InvalidValue(FlyteError, ValueError):
@@ -393,7 +398,7 @@ class CodeBundleError(_CodedUserError):
 
 
 class SyncTaskCallInAsyncContextError(_CodedUserError):
-    """A synchronous task was called, blocking, on a running event loop."""
+    """The call of a synchronous task on a running event loop was used without having been awaited."""
 
 
 class TraceDoesNotAllowNestedTasksError(_CodedUserError):
@@ -494,20 +499,21 @@ _BY_CODE_FRAGMENT: tuple[tuple[str, type[RuntimeUserError]], ...] = (
 def from_code(code: str, kind: ErrorKind, message: str, worker: str | None = None) -> BaseRuntimeError:
     """The exception that a failed child raises in its parent.
 
-    A code may be `ServerCode|UserCode`; the class follows from the fragments that the protocol names
-    (wire_protocol §5.2), and is `RuntimeUserError`, `RuntimeSystemError` or `RuntimeUnknownError` otherwise.
+    The class follows from the fragments that the protocol names, and is `RuntimeUserError`, `RuntimeSystemError` or
+    `RuntimeUnknownError` otherwise. Of a code `ServerCode|UserCode` the error keeps what the user's code said.
     """
+    said = code.rpartition("|")[2] or code
+    is_gpu_fault = any(fragment in said for fragment in GPU_FAULT_CODES)
     if kind == "system":
-        return RuntimeSystemError(code, message, worker)
+        return (GPUFaultSystemError if is_gpu_fault else RuntimeSystemError)(said, message, worker)
     if kind == "unknown":
-        return RuntimeUnknownError(code, message, worker)
-    for fragment in GPU_FAULT_CODES:
-        if fragment in code:
-            return GPUFaultUserError(code, message, worker)
+        return RuntimeUnknownError(said, message, worker)
+    if is_gpu_fault:
+        return GPUFaultUserError(said, message, worker)
     for fragment, error in _BY_CODE_FRAGMENT:
         if fragment in code:
-            return error(code, message, worker)
-    return RuntimeUserError(code, message, worker)
+            return error(said, message, worker)
+    return RuntimeUserError(said, message, worker)
 
 
 def timed_out(code: str, message: str) -> TaskTimeoutError:

@@ -28,6 +28,9 @@ class ActionOutputs(tuple[Any, ...]):
         self.fields = list(fields) if fields is not None else [f"o{i}" for i in range(len(data))]
         return self
 
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return self.pb2, tuple(self), self.fields
+
     def __getattr__(self, name: str) -> Any:
         fields: list[str] = self.__dict__.get("fields", [])
         if name in fields:
