@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 
 from flyte.authoring.checks import check_settings
 from flyte.errors import InvalidName, InvalidType, InvalidValue
+from flyte.model.documentation import shortened
 from flyte.model.image import Image
 from flyte.model.pod import PodTemplate
 from flyte.model.resources import Resources
@@ -88,7 +89,7 @@ class Environment:
         self.depends_on = list(self.depends_on)
         self.include = tuple(self.include)
         if self.description is not None:
-            self.description = self.description[:_LONGEST_DESCRIPTION]
+            self.description = shortened(self.description, _LONGEST_DESCRIPTION)
         self.declared_in = _declaring_file()
         _loaded.append(weakref.ref(self, _loaded.remove))
 

@@ -23,7 +23,7 @@ _FIELDS: tuple[tuple[str, int, int, dict[str, int]], ...] = (
     ("month", 1, 12, {name: number for number, name in enumerate(_MONTHS, 1)}),
     ("day of the week", 0, 7, {name: number for number, name in enumerate(_DAYS)}),
 )
-_PART = re.compile(r"(?P<from>\*|\w+)(?:-(?P<to>\w+))?(?:/(?P<step>\d+))?")
+_PART = re.compile(r"(?P<from>\*|\w+)(?:-(?P<to>\w+))?(?:/(?P<step>\d+))?", re.ASCII)
 _TIMEZONE = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
 
 
@@ -35,7 +35,7 @@ def _value(text: str, lowest: int, highest: int, names: Mapping[str, int]) -> in
 def _is_field(text: str, lowest: int, highest: int, names: Mapping[str, int]) -> bool:
     for part in text.split(","):
         match = _PART.fullmatch(part)
-        if match is None or match["step"] in ("0", "00"):
+        if match is None or (match["step"] is not None and int(match["step"]) == 0):
             return False
         if match["from"] == "*":
             if match["to"] is not None:

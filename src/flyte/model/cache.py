@@ -95,7 +95,10 @@ def _tree_of(func: Callable[..., Any]) -> ast.Module:
 def _age(value: timedelta | int) -> timedelta:
     if isinstance(value, bool) or not isinstance(value, int | timedelta):
         raise InvalidType(f"Cache(max_age=…) must be a timedelta or whole seconds, not {value!r}.")
-    age = value if isinstance(value, timedelta) else timedelta(seconds=value)
+    try:
+        age = value if isinstance(value, timedelta) else timedelta(seconds=value)
+    except OverflowError:
+        raise InvalidValue(f"Cache(max_age=…) is longer than can be counted, got {value} seconds.") from None
     if age < timedelta(0):
         raise InvalidValue(f"Cache(max_age=…) must not be negative, got {age}.")
     return age
@@ -119,6 +122,7 @@ class Cache:
         max_age: How old a result may be, a timedelta or seconds; None for any age.
 
     Raises:
+        InvalidType: A value has the wrong type.
         InvalidValue: An unknown behaviour or a negative age.
     """
 
@@ -134,10 +138,18 @@ class Cache:
         self.behavior = normalised_behavior(self.behavior)
         if self.max_age is not None:
             self.max_age = _age(self.max_age)
+        if not isinstance(self.salt, str) or not isinstance(self.version_override, str | None):
+            raise InvalidType("Cache(salt=…) and Cache(version_override=…) must be text.")
+        names = self.ignored_inputs
+        if not isinstance(names, str | tuple | list) or not all(isinstance(name, str) for name in names):
+            raise InvalidType(f"Cache(ignored_inputs=…) must be names of inputs, not {names!r}.")
         if self.policies is None:
             self.policies = _default_policies()
         elif not isinstance(self.policies, list):
             self.policies = [self.policies]
+        for policy in self.policies:
+            if not isinstance(policy, CachePolicy):
+                raise InvalidType(f"Cache(policies=…) must have a method get_version(salt, params), not {policy!r}.")
 
     def is_enabled(self) -> bool:
         """True unless the behaviour is `disable`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from flyte.errors import InvalidValue
+from flyte.errors import InvalidType, InvalidValue
 
 DeviceClass: TypeAlias = Literal["GPU", "TPU", "NEURON", "AMD_GPU", "HABANA_GAUDI", "APPLE_SILICON"]
 
@@ -44,6 +44,7 @@ class Device:
         partition: A slice of the device, in the family's own spelling.
 
     Raises:
+        InvalidType: The quantity is not a whole number.
         InvalidValue: The quantity is below 1.
     """
 
@@ -53,6 +54,8 @@ class Device:
     partition: str | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.quantity, bool) or not isinstance(self.quantity, int):
+            raise InvalidType(f"The quantity of a device request must be a whole number, not {self.quantity!r}.")
         if self.quantity < 1:
             raise InvalidValue(f"A device request needs a quantity of at least 1, got {self.quantity}.")
         if self.device_class not in get_args(DeviceClass):
@@ -135,7 +138,7 @@ def parse_accelerator(text: str) -> Device:
         return APPLE_SILICON()
     model, _, count = text.rpartition(":")
     for device_class, models in _FAMILIES:
-        if model in models and count.isdigit() and int(count) >= 1:
+        if model in models and count.isdecimal() and int(count) >= 1:
             return Device(quantity=int(count), device_class=device_class, device=model)
     known = ", ".join(model for _, models in _FAMILIES for model in models)
     raise InvalidValue(

@@ -1,9 +1,17 @@
-"""What a task says about itself, and links beside its runs."""
+"""What tasks and environments say about themselves, and links beside their runs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
+
+_CUT = "...(tr.)"
+"""Ends a description that was cut; the official spelling."""
+
+
+def shortened(text: str, longest: int) -> str:
+    """A description within its bound; one that was cut says so at its end."""
+    return text if len(text) <= longest else text[: longest - len(_CUT)] + _CUT
 
 
 @dataclass

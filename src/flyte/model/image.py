@@ -46,7 +46,7 @@ def plain_python_uri(python: tuple[int, int] | None = None) -> str:
 def _python(version: tuple[int, int] | None) -> tuple[int, int]:
     if version is None:
         return _this_python()
-    if not isinstance(version, tuple) or len(version) != 2 or not all(isinstance(part, int) for part in version):
+    if not isinstance(version, tuple) or len(version) != 2 or not all(type(part) is int for part in version):
         raise InvalidValue(f"python_version={version!r} must be two numbers, (3, 12) say.")
     return version
 
@@ -54,7 +54,7 @@ def _python(version: tuple[int, int] | None) -> tuple[int, int]:
 def _platforms(platform: Platforms, otherwise: tuple[Architecture, ...]) -> tuple[Architecture, ...]:
     if platform is None:
         return otherwise
-    chosen = (platform,) if isinstance(platform, str) else tuple(platform)
+    chosen = tuple(platform) if isinstance(platform, tuple | list) else (platform,)
     unknown = [name for name in chosen if name not in get_args(Architecture)]
     if unknown or not chosen:
         raise InvalidValue(f"platform={platform!r} must be of {', '.join(get_args(Architecture))}.")

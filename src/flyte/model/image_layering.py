@@ -7,6 +7,7 @@ without having them.
 from __future__ import annotations
 
 import pathlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Self, get_args
 
@@ -40,10 +41,10 @@ def pip_options(
     index_url: str | None, extra_index_urls: Urls, pre: bool, extra_args: str | None, secrets: SecretRequest | None
 ) -> dict[str, Any]:
     """The fields of `PipOptions`, checked."""
-    extra = (extra_index_urls,) if isinstance(extra_index_urls, str) else tuple(extra_index_urls or ())
+    extra = tuple(extra_index_urls) if isinstance(extra_index_urls, list | tuple) else (extra_index_urls,)
     return {
         "index_url": None if index_url is None else requirement.web_address(index_url, "index_url"),
-        "extra_index_urls": tuple(requirement.web_address(url, "extra_index_urls") for url in extra),
+        "extra_index_urls": tuple(requirement.web_address(url, "extra_index_urls") for url in extra if url),
         "pre": bool(pre),
         "extra_args": None if extra_args is None else requirement.installer_options(extra_args),
         "secret_mounts": as_secrets(secrets),
@@ -75,12 +76,12 @@ def _chosen(value: str, choices: Any, what: str) -> Any:
     return value
 
 
-class Layering:
+class Layering(ABC):
     """What an image can be given beside its base."""
 
+    @abstractmethod
     def _with_layer(self, layer: Layer) -> Self:
         """A copy with one layer more."""
-        raise NotImplementedError
 
     def with_pip_packages(
         self,

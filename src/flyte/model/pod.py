@@ -53,8 +53,8 @@ class PodTemplate:
     ) -> PodTemplate:
         """A template around a pod spec; its first container is the primary one unless named."""
         containers = as_plain(pod_spec).get("containers") or []
-        first = containers[0]["name"] if containers else PRIMARY_CONTAINER_DEFAULT_NAME
-        return cls(pod_spec, primary_container_name or first, labels, annotations)
+        first = containers[0].get("name") if containers else None
+        return cls(pod_spec, primary_container_name or first or PRIMARY_CONTAINER_DEFAULT_NAME, labels, annotations)
 
     def spec_as_dict(self) -> dict[str, Any]:
         """The pod spec in the spelling of a manifest; a copy, empty where there is none."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 from flyte.errors import InvalidValue
 
 _QUANTITY = re.compile(r"^(?P<number>\d+(?:\.\d*)?|\.\d+)(?P<suffix>m|[kKMGTPE]i?|e\d+)?$")
+_LARGEST = 2.0**63
 _FACTORS = {
     "": 1.0,
     "m": 1e-3,
@@ -27,14 +27,19 @@ def parse_quantity(text: str | float, what: str) -> float:
         2147483648.0
     """
     if isinstance(text, int | float):
-        if not math.isfinite(text) or text < 0:
+        if not text >= 0:
             raise InvalidValue(f"{what} must be zero or more, not {text!r}.")
+        if text > _LARGEST:
+            raise InvalidValue(f"{what} is more than any machine has.")
         return float(text)
     match = _QUANTITY.fullmatch(text.strip())
     if match is None:
         raise InvalidValue(f"{what}={text!r} is not a quantity. Write a number with a unit, '500m' or '2Gi' say.")
     suffix = match["suffix"] or ""
-    factor = 10.0 ** int(suffix[1:]) if suffix.startswith("e") else _FACTORS.get(suffix)
-    if factor is None:
+    if not suffix.startswith("e") and suffix not in _FACTORS:
         raise InvalidValue(f"{what}={text!r} has an unknown unit {suffix!r}. Use m, Ki, Mi, Gi, Ti, k, M, G or T.")
-    return float(match["number"]) * factor
+    written = match["number"]
+    number = float(written + suffix) if suffix.startswith("e") else float(written) * _FACTORS[suffix]
+    if number > _LARGEST:
+        raise InvalidValue(f"{what}={text!r} is more than any machine has.")
+    return number

@@ -19,7 +19,7 @@ def _accelerator(gpu: int | str | Device) -> int | str | Device:
         raise InvalidType("Resources(gpu=…) must be a number, '<MODEL>:<n>' or a flyte.Device, not a bool.")
     if isinstance(gpu, Device):
         return gpu
-    if isinstance(gpu, str) and gpu.strip().isdigit():
+    if isinstance(gpu, str) and gpu.strip().isdecimal():
         gpu = int(gpu)
     if isinstance(gpu, int):
         if gpu < 0:

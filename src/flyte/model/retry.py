@@ -37,6 +37,10 @@ class Backoff:
             raise InvalidType(f"Backoff(base=…) must be a timedelta, not {type(self.base).__name__}.")
         if self.base < timedelta(0):
             raise InvalidValue(f"Backoff(base=…) must not be negative, got {self.base}.")
+        if isinstance(self.factor, bool) or not isinstance(self.factor, int | float):
+            raise InvalidType(f"Backoff(factor=…) must be a number, not {self.factor!r}.")
+        if self.cap is not None and not isinstance(self.cap, timedelta):
+            raise InvalidType(f"Backoff(cap=…) must be a timedelta, not {self.cap!r}.")
         if not self.factor >= 1 or self.factor == float("inf"):
             raise InvalidValue(f"Backoff(factor=…) must be a finite number of at least 1, got {self.factor!r}.")
         if self.factor > 1 and self.cap is None:

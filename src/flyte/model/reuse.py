@@ -14,14 +14,17 @@ SHORTEST_TTL = timedelta(seconds=30)
 def _ttl(value: int | timedelta, name: str) -> timedelta:
     if isinstance(value, bool) or not isinstance(value, int | timedelta):
         raise InvalidType(f"ReusePolicy({name}=…) must be a timedelta or whole seconds, not {value!r}.")
-    ttl = timedelta(seconds=value) if isinstance(value, int) else value
+    try:
+        ttl = timedelta(seconds=value) if isinstance(value, int) else value
+    except OverflowError:
+        raise InvalidValue(f"ReusePolicy({name}=…) is longer than can be counted, got {value} seconds.") from None
     if ttl < SHORTEST_TTL:
         raise InvalidValue(f"ReusePolicy({name}=…) must be at least 30 seconds, got {ttl}.")
     return ttl
 
 
 def _is_pair(value: object) -> bool:
-    return isinstance(value, tuple) and len(value) == 2 and all(isinstance(part, int) for part in value)
+    return isinstance(value, tuple) and len(value) == 2 and all(type(part) is int for part in value)
 
 
 @dataclass

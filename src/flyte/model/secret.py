@@ -18,6 +18,14 @@ _ENV_VAR = re.compile(r"^[A-Z_][A-Z0-9_]*$")
 _KEY = re.compile(r"^[-a-zA-Z0-9_]+$")
 
 
+def _is_variable(name: object) -> bool:
+    return isinstance(name, str) and _ENV_VAR.fullmatch(name) is not None
+
+
+def _is_mount_root(mount: object) -> bool:
+    return isinstance(mount, str | pathlib.PurePath) and pathlib.PurePosixPath(mount) == MOUNT_ROOT
+
+
 @dataclass
 class Secret:
     """Ask for a secret in a task's environment.
@@ -42,15 +50,15 @@ class Secret:
             raise InvalidValue(f"Secret key {self.key!r} must be letters, digits, '-' and '_'.")
         if self.group is not None and (not isinstance(self.group, str) or not _KEY.fullmatch(self.group)):
             raise InvalidValue(f"Secret group {self.group!r} must be letters, digits, '-' and '_'.")
-        if self.mount is not None and pathlib.PurePosixPath(self.mount) != MOUNT_ROOT:
+        if self.mount is not None and not _is_mount_root(self.mount):
             raise InvalidValue(
                 f"Secret {self.key!r}: only mount={str(MOUNT_ROOT)!r} is possible, not {str(self.mount)!r}."
             )
-        if self.as_env_var is not None and not _ENV_VAR.fullmatch(self.as_env_var):
+        if self.as_env_var is not None and not _is_variable(self.as_env_var):
             raise InvalidValue(
                 f"Secret {self.key!r}: as_env_var={self.as_env_var!r} must be upper-case letters, digits and '_'."
             )
-        if self.mount is None and not _ENV_VAR.fullmatch(self.env_var):
+        if self.mount is None and not _is_variable(self.env_var):
             raise InvalidValue(
                 f"Secret {self.key!r} would appear in the variable {self.env_var!r}, which is no name of one: "
                 "give as_env_var."

@@ -20,12 +20,11 @@ def _seconds(value: Duration, what: str) -> timedelta | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | timedelta):
         raise InvalidType(f"{what} must be a timedelta or a number of seconds, not {value!r}.")
-    if isinstance(value, int | float):
-        if not math.isfinite(value):
-            raise InvalidValue(f"{what} must be finite, got {value!r}.")
-        if abs(value) > _LONGEST_SECONDS:
-            raise InvalidValue(f"{what} is longer than can be counted ({_LONGEST_SECONDS:,} seconds), got {value!r}.")
-        value = timedelta(seconds=value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidValue(f"{what} must be finite, got {value!r}.")
+    if abs(value.total_seconds() if isinstance(value, timedelta) else value) > _LONGEST_SECONDS:
+        raise InvalidValue(f"{what} is longer than can be counted ({_LONGEST_SECONDS:,} seconds), got {value!r}.")
+    value = value if isinstance(value, timedelta) else timedelta(seconds=value)
     if value < timedelta(0):
         raise InvalidValue(f"{what} must not be negative, got {value}.")
     return value or None

@@ -8,6 +8,7 @@ from typing import Any
 
 from flyte.errors import InvalidName, InvalidType, InvalidValue
 from flyte.model.automation import Automation, Cron, FixedRate, OnArtifact
+from flyte.model.documentation import shortened
 
 _LONGEST_DESCRIPTION = 255
 
@@ -102,6 +103,13 @@ class Trigger:
             )
         for name in ("env_vars", "labels", "annotations", "custom_context"):
             self._check_texts(name)
+        if not isinstance(self.description, str):
+            raise InvalidType(f"Trigger {self.name!r}: description must be text, not {self.description!r}.")
+        if not isinstance(self.max_action_concurrency, int | None):
+            raise InvalidType(
+                f"Trigger {self.name!r}: max_action_concurrency must be a whole number, not "
+                f"{self.max_action_concurrency!r}."
+            )
         if self.max_action_concurrency is not None and (
             self.max_action_concurrency < 0 or self.max_action_concurrency == 1
         ):
@@ -110,7 +118,7 @@ class Trigger:
                 f"{self.max_action_concurrency}: a parent counts while it waits for its children."
             )
         self._check_inputs()
-        object.__setattr__(self, "description", self.description[:_LONGEST_DESCRIPTION])
+        object.__setattr__(self, "description", shortened(self.description, _LONGEST_DESCRIPTION))
 
     def _check_texts(self, name: str) -> None:
         texts = getattr(self, name)
@@ -123,6 +131,8 @@ class Trigger:
                 raise InvalidType(f"Trigger {self.name!r}: {name}[{key!r}] must be text, not {value!r}.")
 
     def _check_inputs(self) -> None:
+        if not isinstance(self.inputs, Mapping | None):
+            raise InvalidType(f"Trigger {self.name!r}: inputs must be a dict of names to values, not {self.inputs!r}.")
         by_artifact = isinstance(self.automation, OnArtifact)
         for key, value in (self.inputs or {}).items():
             if value is TriggerTime and by_artifact:

@@ -11,6 +11,7 @@ from google.protobuf import duration_pb2, wrappers_pb2
 
 from flyte.errors import DeploymentError
 from flyte.model.device import Device
+from flyte.model.documentation import shortened
 from flyte.model.interface import NO_DEFAULT
 from flyte.model.resources import Resources
 from flyte.model.retry import RetryStrategy
@@ -22,8 +23,6 @@ from flyte.wire.inputs import interface_to_pb
 
 _LONGEST_SHORT_DESCRIPTION = 255
 _LONGEST_LONG_DESCRIPTION = 2048
-_CUT = "...(tr.)"
-"""Ends a description that was cut; the official spelling."""
 
 _GPU_NAMES = {
     "T4": "nvidia-tesla-t4", "A10": "nvidia-a10", "A10G": "nvidia-a10g", "A100": "nvidia-tesla-a100",
@@ -56,11 +55,9 @@ def task_spec(
     )
     if not is_deployment:
         return spec
-    spec.environment.description = _shortened(task.environment_description, _LONGEST_SHORT_DESCRIPTION)
+    spec.environment.description = shortened(task.environment_description or "", _LONGEST_SHORT_DESCRIPTION)
     spec.default_inputs.extend(_default_inputs(task))
-    documentation = _documentation(task)
-    if documentation is not None:
-        spec.documentation.CopyFrom(documentation)
+    spec.documentation.CopyFrom(_documentation(task))
     return spec
 
 
@@ -280,19 +277,11 @@ def _default_inputs(task: TaskDefinition) -> list[common_pb2.NamedParameter]:
     return parameters
 
 
-def _documentation(task: TaskDefinition) -> task_definition_pb2.DocumentationEntity | None:
-    if not (task.description or task.long_description or task.source_link):
-        return None
+def _documentation(task: TaskDefinition) -> task_definition_pb2.DocumentationEntity:
     documentation = task_definition_pb2.DocumentationEntity(
-        short_description=_shortened(task.description, _LONGEST_SHORT_DESCRIPTION),
-        long_description=_shortened(task.long_description, _LONGEST_LONG_DESCRIPTION),
+        short_description=shortened(task.description or "", _LONGEST_SHORT_DESCRIPTION),
+        long_description=shortened(task.long_description or "", _LONGEST_LONG_DESCRIPTION),
     )
     if task.source_link:
         documentation.source_code.link = task.source_link
     return documentation
-
-
-def _shortened(text: str | None, longest: int) -> str:
-    if text is None or len(text) <= longest:
-        return text or ""
-    return text[: longest - len(_CUT)] + _CUT

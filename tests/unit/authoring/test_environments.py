@@ -107,8 +107,9 @@ def test_a_plugin_config_names_what_is_missing() -> None:
         TaskEnvironment("e", plugin_config=Console())
 
 
-def test_long_descriptions_are_shortened() -> None:
-    assert TaskEnvironment("e", description="x" * 300).description == "x" * 255
+def test_long_descriptions_are_shortened_and_say_so() -> None:
+    assert TaskEnvironment("e", description="x" * 255).description == "x" * 255
+    assert TaskEnvironment("e", description="x" * 256).description == "x" * 247 + "...(tr.)"
 
 
 def test_environments_are_known_in_the_order_of_declaration() -> None:

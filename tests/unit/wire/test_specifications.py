@@ -60,7 +60,7 @@ def test_only_a_deployment_is_documented() -> None:
     assert not ephemeral.HasField("documentation")
     assert not ephemeral.default_inputs
     assert ephemeral.task_template.interface.inputs.variables[0].value.description == ""
-    assert len(deployed.environment.description) == 255
+    assert deployed.environment.description == "d" * 247 + "...(tr.)"
 
 
 REMOTES = [
