@@ -51,14 +51,8 @@ def make_archive(files: Sequence[BundledFile]) -> Archive:
     """
     if not files:
         raise CodeBundleError("The code bundle is empty: no loaded module lies below the root folder.")
+    _refuse_oversized(files)
     contents = [(file, _read(file)) for file in sorted(files)]
-    total = sum(len(data) for _, data in contents)
-    if total > LARGEST_BUNDLE:
-        largest = sorted(contents, key=lambda pair: -len(pair[1]))[:5]
-        named = ", ".join(f"{file.path} ({len(data):,} bytes)" for file, data in largest)
-        raise CodeBundleError(
-            f"The code bundle has {total:,} bytes, and at most {LARGEST_BUNDLE:,} are possible. The largest: {named}."
-        )
     digest = hashlib.md5(usedforsecurity=False)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -71,8 +65,34 @@ def make_archive(files: Sequence[BundledFile]) -> Archive:
     return Archive(digest.hexdigest(), compressed, tuple(file.path for file, _ in contents))
 
 
+def _refuse_oversized(files: Sequence[BundledFile]) -> None:
+    """Before anything is read, so that a folder of data that was included by mistake does not fill the memory."""
+    sizes = {file: _size(file) for file in files}
+    total = sum(sizes.values())
+    if total > LARGEST_BUNDLE:
+        largest = sorted(sizes, key=lambda file: -sizes[file])[:5]
+        named = ", ".join(f"{file.path} ({sizes[file]:,} bytes)" for file in largest)
+        raise CodeBundleError(
+            f"The code bundle has {total:,} bytes, and at most {LARGEST_BUNDLE:,} are possible. The largest: {named}."
+        )
+
+
+def _size(file: BundledFile) -> int:
+    try:
+        file.path.encode()
+        return file.source.stat().st_size
+    except UnicodeEncodeError:
+        raise CodeBundleError(f"The name of {file.path!a} is not UTF-8, so it cannot be in a code bundle.") from None
+    except OSError as e:
+        raise _unreadable(file, e) from e
+
+
 def _read(file: BundledFile) -> bytes:
     try:
         return file.source.read_bytes()
     except OSError as e:
-        raise CodeBundleError(f"{file.source} cannot be read into the code bundle: {e.strerror}.") from e
+        raise _unreadable(file, e) from e
+
+
+def _unreadable(file: BundledFile, e: OSError) -> CodeBundleError:
+    return CodeBundleError(f"{file.source} cannot be read into the code bundle: {e.strerror}.")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import io
+import os
 import pathlib
 import sys
 import tarfile
+import types
 
 import pytest
 
 from flyte.bundle.archive import make_archive
 from flyte.bundle.files import BundledFile, included_files, loaded_module_files
-from flyte.errors import CodeBundleError, InvalidValue
+from flyte.errors import CodeBundleError, InvalidType, InvalidValue
 from flyte.storage.archive import extract_tar_gz
 
 
@@ -129,3 +131,63 @@ def test_a_link_that_leads_out_of_the_root_is_refused(tmp_path: pathlib.Path) ->
 def test_an_include_that_matches_nothing_is_an_error(tmp_path: pathlib.Path) -> None:
     with pytest.raises(CodeBundleError, match="matches nothing"):
         included_files(tmp_path, tmp_path / "env.py", ("nothing*",))
+
+
+def test_a_linked_module_is_bundled_where_it_is_imported_from(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "root/package").mkdir(parents=True)
+    (tmp_path / "shared.py").write_text("x = 1\n")
+    (tmp_path / "root/package/inner.py").write_text("y = 1\n")
+    (tmp_path / "root/outer_link.py").symlink_to(tmp_path / "shared.py")
+    (tmp_path / "root/inner_link.py").symlink_to(tmp_path / "root/package/inner.py")
+    (tmp_path / "other_way").symlink_to(tmp_path / "root")
+    for name in ("outer_link", "inner_link"):
+        module = types.ModuleType(name)
+        module.__file__ = str(tmp_path / "root" / f"{name}.py")
+        monkeypatch.setitem(sys.modules, name, module)
+    for root in (tmp_path / "root", tmp_path / "other_way"):
+        files = {file.path: file.source for file in loaded_module_files(root)}
+        assert files == {
+            "inner_link.py": tmp_path / "root/package/inner.py",
+            "outer_link.py": tmp_path / "shared.py",
+        }
+
+
+def test_included_links_are_files_at_their_own_place(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "data/deep").mkdir(parents=True)
+    (tmp_path / "data/deep/a.csv").write_text("a")
+    (tmp_path / "chosen").mkdir()
+    (tmp_path / "chosen/link.csv").symlink_to(tmp_path / "data/deep/a.csv")
+    (tmp_path / "chosen/folder").symlink_to(tmp_path / "data/deep")
+    (tmp_path / "data/deep/round").symlink_to(tmp_path / "data/deep")
+    found = included_files(tmp_path, tmp_path / "env.py", ("chosen",))
+    assert [file.path for file in found] == ["chosen/folder/a.csv", "chosen/link.csv"]
+    assert make_archive(found).files == ("chosen/folder/a.csv", "chosen/link.csv")
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "data").mkdir()
+    os.mkfifo(tmp_path / "data/pipe")
+    (tmp_path / "data/a.csv").write_text("a")
+    assert [file.path for file in included_files(tmp_path, None, ("data",))] == ["data/a.csv"]
+
+
+def test_an_include_that_is_not_text_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(InvalidType, match="include must be paths or globs as text, not 5"):
+        included_files(tmp_path, None, (5,))  # type: ignore[arg-type]
+
+
+def test_a_bundle_that_is_too_large_is_refused_before_it_is_read(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flyte.bundle.archive.LARGEST_BUNDLE", 10)
+    monkeypatch.setattr(pathlib.Path, "read_bytes", lambda _: pytest.fail("it was read"))
+    with pytest.raises(CodeBundleError, match=r"has 20 bytes, and at most 10 are possible"):
+        make_archive(files_of(tmp_path, big="b" * 20))
+
+
+def test_a_file_whose_name_is_not_utf8_is_refused(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a").write_text("")
+    with pytest.raises(CodeBundleError, match=r"The name of 'a\\udcff' is not UTF-8"):
+        make_archive([BundledFile("a\udcff", tmp_path / "a")])
