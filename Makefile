@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-PYTHON ?= $(shell scripts/find-python)
+PYTHON ?= $(shell sh scripts/find-python)
 BIN := .venv/bin
 LOCKED := pyproject.toml uv.lock scripts/bootstrap.py
 # Every target with a real Python starts with this, so that its absence is one sentence.
@@ -28,7 +28,7 @@ demo: .venv/.runtime ## Start a backend, run a pipeline over real data through i
 	@$(BIN)/python scripts/demo.py
 
 .PHONY: test
-test: .venv/.dev ## Everything: the whole suite here, the quick layers on every other Python (under 25 minutes).
+test: .venv/.dev ## Everything: the whole suite here, most of it on every other Python (under 25 minutes).
 	@$(BIN)/python scripts/test.py
 
 .PHONY: check
@@ -62,7 +62,7 @@ bench: .venv/.dev ## Measure, also against Prefect and Dagster; writes bench/RES
 	$(BIN)/python bench/run.py
 
 .PHONY: bench-quick
-bench-quick: .venv/.dev ## The same with few rounds and few children.
+bench-quick: .venv/.dev ## The same with few rounds and children; writes .cache/bench/RESULTS.md.
 	$(BIN)/python bench/run.py --quick
 
 .PHONY: build
@@ -72,5 +72,5 @@ build: .venv/.dev ## The wheel and the source archive, in dist/.
 .PHONY: clean
 clean: ## Delete everything that was made here: environments, caches, dist/, the demo's data.
 	@test ! -e .demo/backend/backend.json || FLYTE_HOME=.demo $(BIN)/flyte stop backend || true
-	rm -rf .venv .venv-* .demo .cache dist build bench/.envs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* .demo .cache dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,6 +7,7 @@ import os
 import pathlib
 import subprocess
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 
@@ -35,7 +36,8 @@ def measure(running: Served, workload: str, n: int, timeout: float = 1800) -> Me
     """Run one workload once.
 
     Raises:
-        RuntimeError: The program failed; the message has the end of what it said.
+        RuntimeError: The program failed, or took longer than `timeout` and was killed; the message has the end of
+            what it said.
     """
     before = _service_usage(running.home)
     with tempfile.TemporaryFile() as output:
@@ -44,12 +46,15 @@ def measure(running: Served, workload: str, n: int, timeout: float = 1800) -> Me
             running.system.command(workload, n),
             env=running.environment, cwd=PROGRAMS, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
         )  # fmt: skip
+        patience = threading.Timer(timeout, process.kill)
+        patience.start()
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
+        patience.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         said = output.read().decode(errors="replace").strip()
-    if process.returncode != 0 or seconds > timeout:
+    if process.returncode != 0:
         raise RuntimeError(f"{running.system.name} {workload} ended with {process.returncode}:\n{said[-3000:]}")
     if workload in TIMED_INSIDE:
         seconds = json.loads(said.splitlines()[-1])["seconds"]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import pathlib
 import platform
+import subprocess
 from datetime import UTC, datetime
 from statistics import median
 from typing import Any
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 TITLES = {
     "cold": "Cold: a whole process that runs hello once, in process",
@@ -25,9 +28,10 @@ SYSTEMS = {
     "ours-local": "This SDK in local mode, history recorded.",
     "official-local": "The official SDK in local mode.",
     "prefect": "Flow and tasks in the calling process and its threads, against a local Prefect server (SQLite); results"
-    " are not persisted, its default.",
+    " are not persisted, its default. One task is a flow without tasks.",
     "dagster": "A job by `execute_in_process` in the calling process, one op after the other, with a local SQLite "
-    "instance; telemetry off. `parallel` is a dynamic output mapped and collected.",
+    "instance; telemetry off. One task is a job of one op; `sequential` has a first op that starts the chain; "
+    "`parallel` is a dynamic output mapped and collected.",
 }
 
 
@@ -39,6 +43,16 @@ def _machine() -> str:
         model = f" ({names[0]})" if names else ""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
     return f"{os.cpu_count()} CPUs{model}, {memory:.0f} GB, {platform.system()} {platform.release()}"
+
+
+def _revision() -> str:
+    """The commit that was measured, marked where the tree has changes; nothing outside a clone."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return f" Commit {done.stdout.strip()}." if done.returncode == 0 else ""
 
 
 def _table(workload: str, lines: list[dict[str, Any]]) -> list[str]:
@@ -67,13 +81,14 @@ def report(lines: list[dict[str, Any]], arguments: str, note: str) -> str:
     names = list(dict.fromkeys(line["system"] for line in lines))
     versions = {line["system"]: line["versions"] for line in lines}
     rounds = len(lines[0]["seconds"])
+    again = f".venv/bin/python bench/run.py {arguments}"
     text = [
         "# Measurements",
         "",
-        f"{datetime.now(UTC):%d %B %Y}, {_machine()}.",
+        f"{datetime.now(UTC):%d %B %Y}, {_machine()}.{_revision()}",
         f"Medians of {rounds}; all systems were up at once and took turns.",
         *([note] if note else []),
-        f"Again: `python bench/run.py {arguments}`. The single values are in `results.jsonl`.",
+        f"Again: `{again.strip()}`. The single values are in `results.jsonl`.",
         "",
         "`ours ÷ it` compares medians: below 1 we win. Ours is this backend where it takes part, else local mode.",
         "CPU is of the program and all its services, all processes that they started included; MB is the program's",

@@ -3,7 +3,8 @@
     python bench/run.py [--quick] [--systems ours,floor,prefect,dagster] [--children 1000] [--sequential 100]
 
 Each peer gets a virtual environment of its own under .cache/bench-envs. All systems are up at once and take turns,
-so that whatever else the machine does falls on all alike. Writes bench/RESULTS.md and bench/results.jsonl.
+so that whatever else the machine does falls on all alike. Writes RESULTS.md and results.jsonl: into bench/ where
+everything was measured in full, else into .cache/bench/, so that a look in between replaces no report.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from report import report
 from systems import SYSTEMS, WORKLOADS, served
 
 HERE = pathlib.Path(__file__).resolve().parent
+PARTIAL = HERE.parent / ".cache" / "bench"
 
 
 def main() -> None:
@@ -34,7 +36,11 @@ def main() -> None:
     parser.add_argument("--sequential", type=int, help="sequential children of one parent")
     parser.add_argument("--rounds", type=int, help="how often each is measured")
     parser.add_argument("--note", default="", help="a sentence for the report, on what else the machine did, say")
+    parser.add_argument("--out", type=pathlib.Path, metavar="FOLDER", help="where the report goes")
     options = parser.parse_args()
+    partial = (options.quick, options.children, options.sequential, options.rounds)
+    all_of_it = (options.systems, options.workloads) == (",".join(SYSTEMS), ",".join(WORKLOADS))
+    out: pathlib.Path = options.out or (HERE if all_of_it and not any(partial) else PARTIAL)
     sizes = {
         "cold": 1,
         "cli": 1,
@@ -48,7 +54,9 @@ def main() -> None:
         system.install()
     taken: dict[tuple[str, str], list[Measurement]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        running = [stack.enter_context(served(system, pathlib.Path(folder) / system.name)) for system in systems]
+        running = [
+            stack.enter_context(served(system, pathlib.Path(folder) / system.name / "home")) for system in systems
+        ]
         for workload in options.workloads.split(","):
             for number in range(rounds):
                 for one in running:
@@ -71,8 +79,10 @@ def main() -> None:
         }
         for (system, workload), results in taken.items()
     ]
-    (HERE / "results.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (HERE / "RESULTS.md").write_text(report(lines, _again(sys.argv[1:], options.note), options.note))
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "results.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (out / "RESULTS.md").write_text(report(lines, _again(sys.argv[1:], options.note), options.note))
+    print(f"Written: {out / 'RESULTS.md'}", file=sys.stderr)
 
 
 def _again(arguments: list[str], note: str) -> str:

@@ -55,12 +55,18 @@ class System:
         if not self.packages or (done.exists() and done.read_text() == wanted):
             return
         folder = str(ENVIRONMENTS / self.name)
-        if uv := shutil.which("uv"):
-            subprocess.run([uv, "venv", "--clear", "--quiet", "--python", sys.executable, folder], check=True)
-            subprocess.run([uv, "pip", "install", "--quiet", "--python", self.python, *self.packages], check=True)
-        else:
-            subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-            subprocess.run([self.python, "-m", "pip", "install", "--quiet", *self.packages], check=True)
+        own = ROOT / ".venv-tools" / "bin" / "uv"  # what `make` installed
+        uv = str(own) if own.exists() else shutil.which("uv")
+        with_uv = uv is not None and _runs(
+            [uv, "venv", "--clear", "--quiet", "--python", sys.executable, folder],
+            [uv, "pip", "install", "--quiet", "--python", self.python, *self.packages],
+        )
+        # pip has a configuration of its own, by which it may reach an index that uv does not.
+        if not with_uv and not _runs(
+            [sys.executable, "-m", "venv", "--clear", folder],
+            [self.python, "-m", "pip", "install", "--quiet", *self.packages],
+        ):
+            raise SystemExit(f"Error: {self.name} could not be installed (see above). Leave it out with --systems.")
         done.write_text(wanted)
 
     def versions(self) -> dict[str, str]:
@@ -124,6 +130,11 @@ SYSTEMS = {
         System("dagster", packages=("dagster",), environment={"DAGSTER_HOME": "{home}", "PYTHONWARNINGS": "ignore"}),
     )
 }
+
+
+def _runs(*commands: list[str]) -> bool:
+    """Run one command after the other; False where one fails."""
+    return all(subprocess.run(command, check=False).returncode == 0 for command in commands)
 
 
 @dataclass

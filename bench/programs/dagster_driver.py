@@ -24,6 +24,11 @@ def total(values: list[int]) -> int:
 
 
 @op
+def one() -> int:
+    return 1
+
+
+@op
 def start() -> int:
     return 0
 
@@ -35,7 +40,7 @@ def step(i: int) -> int:
 
 @job
 def single_job():
-    child(start())
+    one()
 
 
 @job

@@ -14,7 +14,7 @@ def child(i: int) -> int:
 
 @flow
 def single(n: int) -> int:
-    return child(n)
+    return n
 
 
 @flow
