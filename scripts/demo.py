@@ -42,7 +42,7 @@ def flyte(*arguments: str) -> tuple[int, list[str]]:
 def write_config() -> pathlib.Path:
     """A configuration file for the backend that runs, so that no other one is found."""
     url = json.loads(RECORD.read_text())["url"]
-    config = HOME / "config.yaml"
+    config = HOME / "demo.yaml"  # not config.yaml, which whoever looks at .demo/ later would find
     sections = {
         "admin": {"endpoint": f"dns:///{url.partition('://')[2]}", "insecure": True},
         "task": {"project": "flytesnacks", "domain": "development"},
@@ -74,9 +74,14 @@ def main() -> int:
         print(f"\nResult  {said[-1]}")
         print(f"Run     {said[at].removeprefix('Run ')}, {seconds:.1f} s")
         print(f"URL     {said[at + 1]}")
-        print(f"\nIts data are in {HOME.relative_to(ROOT)}/. Next: the tour in README.md.", flush=True)
+        print("\nThe backend is stopped, its data are kept in .demo/. It can be started again to look around:")
+        print("  export FLYTE_HOME=$PWD/.demo; .venv/bin/flyte start backend --detach; .venv/bin/flyte get run")
+        print("Next: the tour in README.md.", flush=True)
     return code
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        raise SystemExit(main())
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -1,6 +1,6 @@
 """Run the tests on every Python that is here, and say at the end in one line how they ended.
 
-    python scripts/test.py           everything on this Python, the quick layers on each other one
+    python scripts/test.py           everything on this Python, most layers on each other one
     python scripts/test.py --quick   the quick layers, on this Python only
 
 The last line is `N passed, N failed, N skipped`, over all runs; it is also written to .cache/tests/summary.
@@ -24,8 +24,8 @@ REPORTS = ROOT / ".cache" / "tests"
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 QUICK = ("unit", "contract", "wire", "repository")
 """Folders of tests without real backends and tasks: the inner loop."""
-ELSEWHERE = ("unit", "contract", "wire")
-"""What other Pythons run: the repository is the same on all of them."""
+ELSEWHERE = ("unit", "contract", "wire", "surface", "security", "mission")
+"""What other Pythons run: all that may differ with the version of Python and does not take minutes."""
 MOST_WORKERS = "8"
 LONGEST_SECONDS = 45 * 60
 """A run that takes longer hangs."""
@@ -105,7 +105,7 @@ def pytest(python: pathlib.Path, version: str, folders: list[str]) -> Counts:
 
 
 def on_other_python(version: str, folders: list[str]) -> Counts:
-    """The quick layers on another Python, in an environment of its own."""
+    """Some layers on another Python, in an environment of its own."""
     python = find_python(version)
     if python is None:
         print(f"\n== Python {version}: not on this machine, so nothing was tested on it", flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from types import ModuleType
 
 import pytest
 
@@ -22,8 +24,18 @@ STRICT = os.environ.get("FLYTE_TEST_REQUIRE_PARTS") == "1"
 """True where a missing part of the machine is a failure, not a skip."""
 
 
+FOREIGN = ("FLYTE_", "FLYTECTL_", "UCTL_", "LOG_LEVEL", "USER_LOG_LEVEL")
+OURS = ("FLYTE_HOME", "FLYTE_TEST_", "FLYTE_OFFICIAL_VENV", "FLYTE_MISSION_DOCUMENTS")
+
+
 def pytest_configure() -> None:
-    """Let the programs that tests start hear Ctrl-C: a shell's job in the background hands down that it is ignored."""
+    """Give the tests, and the programs that they start, the same surroundings everywhere.
+
+    Variables win over configuration files: with `FLYTE_ADMIN_ENDPOINT` of a developer's shell, tests would speak to
+    the backend that it names. A shell's job in the background hands down that Ctrl-C is ignored.
+    """
+    for name in [name for name in os.environ if name.startswith(FOREIGN) and not name.startswith(OURS)]:
+        del os.environ[name]
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -56,10 +68,16 @@ def flyte_home(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathl
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("FLYTE_HOME", str(home))
-    for name in list(os.environ):
-        if name.startswith(("FLYTE_ADMIN", "FLYTE_TASK", "FLYTE_IMAGE", "FLYTECTL_CONFIG", "UCTL_CONFIG")):
-            monkeypatch.delenv(name)
     return home
+
+
+def import_program(path: pathlib.Path) -> ModuleType:
+    """Import a user's program as a module of its own, under its file's name."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @dataclass
@@ -109,6 +127,7 @@ class Backend:
             if self.process.poll() is not None:
                 break
             time.sleep(0.02)
+        self.kill()
         raise AssertionError(f"the backend did not start:\n{(self.data / 'server.log').read_text()[-3000:]}")
 
     def kill(self) -> None:
@@ -118,8 +137,15 @@ class Backend:
         self.process.wait()
 
     def stop(self) -> None:
-        """Drain and end it, with its supervisor."""
-        if self.process is None or self.process.poll() is not None:
+        """Drain and end it, with its supervisor.
+
+        One that was killed is started once more, because nothing else ends its supervisor and its tasks.
+        """
+        if self.process is None:
+            return
+        if self.process.poll() == -signal.SIGKILL:
+            self.start()
+        if self.process.poll() is not None:
             return
         self.process.send_signal(signal.SIGTERM)
         try:

@@ -93,3 +93,13 @@ def test_a_python_that_fits_is_found_behind_one_that_does_not(tmp_path: pathlib.
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == sys.executable
+
+
+def test_the_suite_does_not_hear_the_configuration_of_who_runs_it() -> None:
+    script = "import os\nfrom tests.conftest import pytest_configure\npytest_configure()\nprint(*sorted(os.environ))"
+    theirs = {"FLYTE_ADMIN_ENDPOINT": "dns:///example.com", "UCTL_CONFIG": "/nowhere", "LOG_LEVEL": "DEBUG"}
+    env = {**os.environ, **theirs, "FLYTE_TEST_REQUIRE_PARTS": "0", "FLYTE_HOME": "/nowhere"}
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    left = set(done.stdout.split())
+    assert not left & theirs.keys()
+    assert {"FLYTE_TEST_REQUIRE_PARTS", "FLYTE_HOME", "PATH"} <= left
