@@ -101,6 +101,12 @@ class PendingCall:
 
     # Everything else would be a use of the result.
 
+    def __bool__(self) -> bool:
+        # From Python 3.12 on, asyncio shows a task by asking whether there is anything that it runs.
+        if not sys._getframe(1).f_globals.get("__name__", "").startswith("asyncio."):
+            refuse(self, "the truth of its result was asked for")
+        return True
+
     __hash__ = object.__hash__
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -182,7 +188,6 @@ _USES = {
     "its result was iterated over": _named("iter aiter"),
     "its result was called": _named("call"),
     "its result was used in `with`": _named("enter exit aenter aexit"),
-    "the truth of its result was asked for": _named("bool"),
     "its result was compared": _named("eq ne lt le gt ge"),
     "its result was used in arithmetic": [
         *(f"__{prefix}{name}__" for name in _BINARY.split() for prefix in ("", "r", "i") if prefix + name != "idivmod"),

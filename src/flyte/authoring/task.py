@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Self, TypeVa
 
 from flyte.authoring.checks import LONGEST_SHORT_NAME, as_links, as_triggers, check_settings
 from flyte.authoring.controller import running
-from flyte.authoring.pending import PendingCall
 from flyte.errors import FeatureNotAvailable, FeatureNotAvailableAttribute, InvalidType, InvalidValue
+from flyte.lazy import lazy
 from flyte.model.cache import Cache, CacheRequest, FunctionBodyPolicy, VersionParameters, as_cache
 from flyte.model.documentation import Documentation, Link
 from flyte.model.image import Image
@@ -145,7 +145,7 @@ class TaskTemplate(Generic[P, R_co]):
         if not self._call_as_synchronous:
             return cast(R_co, state.controller.call_async(self, args, kwargs))
         if on_running_loop():
-            return cast(R_co, PendingCall(self, args, kwargs, depth=2))
+            return cast(R_co, lazy("flyte.authoring.pending").PendingCall(self, args, kwargs, depth=2))
         return cast(R_co, state.controller.call(self, args, kwargs))
 
     @overload

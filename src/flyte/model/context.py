@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pathlib
-import tempfile
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -99,8 +98,11 @@ class RawDataPath:
     @classmethod
     def from_local_folder(cls, local_folder: str | pathlib.Path | None = None) -> RawDataPath:
         """A folder of this machine, a new temporary one by default."""
-        folder = pathlib.Path(local_folder) if local_folder is not None else pathlib.Path(tempfile.mkdtemp())
-        return cls(path=str(folder))
+        if local_folder is None:
+            import tempfile  # not at the top: it loads the compression libraries
+
+            local_folder = tempfile.mkdtemp()
+        return cls(path=str(local_folder))
 
     def get_random_remote_path(self, file_name: str | None = None) -> str:
         """An address below the prefix that nothing else has."""

@@ -84,7 +84,7 @@ async def test_uploading_inputs_of_a_deployed_task_needs_the_task(site: Any, mak
 
 
 async def test_an_input_that_is_not_the_messagepack_it_says_is_refused(site: Any, make: Any) -> None:
-    for value in (b"\xc1", b"\x81", b"\x81\x80\x01", b"\x91" * 600, b"\x91" * 600 + b"\x01"):
+    for value in (b"\xc1", b"\x81", b"\x81\x80\x01", b"\x91" * 5000, b"\x91" * 5000 + b"\x01"):
         literal = literals_pb2.Literal(scalar={"binary": {"value": value, "tag": "msgpack"}})
         inputs = {"literals": [{"name": "a", "value": literal}]}
         error = await site.refused(SERVICE, "UploadInputs", project_id=make.project_id(), inputs=inputs)
