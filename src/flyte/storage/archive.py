@@ -36,6 +36,15 @@ class _Member(tarfile.TarInfo):
     """A header, looked at before the reader acts on it."""
 
     @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> _Member:
+        try:
+            return super().fromtarfile(tarfile_)
+        except (tarfile.EOFHeaderError, tarfile.EmptyHeaderError):  # type: ignore[attr-defined]
+            raise  # the proper end, and an empty file
+        except tarfile.HeaderError as e:  # behind the first entry the reader would take it for the end
+            raise CodeBundleError("The code bundle is refused: the header of an entry is damaged.") from e
+
+    @classmethod
     def frombuf(cls, buf: Any, encoding: str, errors: str) -> _Member:
         member = super().frombuf(buf, encoding, errors)
         if member.size < 0:
