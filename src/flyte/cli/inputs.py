@@ -13,7 +13,7 @@ from typing import Any
 import rich_click as click
 
 from flyte.errors import FlyteError
-from flyte.model.interface import NO_DEFAULT, NativeInterface, has_default, is_union
+from flyte.model.interface import NO_DEFAULT, NativeInterface, has_default, is_named_tuple, is_union
 from flyte.types.engine import engine
 from flyte.types.transformer import Conversion, type_name
 
@@ -233,6 +233,10 @@ def from_json(data: Any, annotation: Any) -> Any:
         return {key: from_json(part, args[1]) for key, part in data.items()}
     if origin is tuple and args and Ellipsis not in args and isinstance(data, list) and len(args) == len(data):
         return tuple(from_json(part, inner) for part, inner in zip(data, args, strict=True))
+    if origin in (set, frozenset) and isinstance(data, list):
+        return origin(from_json(part, args[0]) for part in data)
+    if is_named_tuple(annotation) and isinstance(data, list | dict):
+        return _named_tuple(data, annotation)
     if is_union(annotation):
         for member in sorted(args, key=lambda member: member is str):
             try:
@@ -246,6 +250,20 @@ def from_json(data: Any, annotation: Any) -> Any:
         return engine.check(data, annotation)
     except FlyteError as e:
         raise ValueError(e.message) from None
+
+
+def _named_tuple(data: list[Any] | dict[str, Any], annotation: Any) -> Any:
+    """A NamedTuple from its fields in order, or by name; those with a default may be left out."""
+    if isinstance(data, list) and len(data) > len(annotation._fields):
+        raise ValueError(f"has {len(data)} parts, and {annotation.__name__} has {len(annotation._fields)}")
+    given = dict(zip(annotation._fields, data, strict=False)) if isinstance(data, list) else data
+    unknown = sorted(given.keys() - set(annotation._fields))
+    missing = [name for name in annotation._fields if name not in given and name not in annotation._field_defaults]
+    if unknown or missing:
+        problem = f"has no field {', '.join(unknown)}" if unknown else f"needs {', '.join(missing)}"
+        raise ValueError(f"is wrong: {annotation.__name__} {problem}")
+    hints = typing.get_type_hints(annotation)
+    return annotation(**{name: from_json(part, hints.get(name, Any)) for name, part in given.items()})
 
 
 class InputOption(click.Option):

@@ -27,6 +27,26 @@ class Point:
     y: int = 0
 
 
+class Named(typing.NamedTuple):
+    day: dt.date
+    colour: Colour = Colour.GREEN
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[]", "Named needs day"),
+        ('{"colour": "RED"}', "Named needs day"),
+        ('["2026-01-31", "RED", 3]', "has 3 parts, and Named has 2"),
+        ('{"day": "2026-01-31", "hue": 1}', "Named has no field hue"),
+        ('["2026-01-31", "MAUVE"]', "one of RED, GREEN"),
+    ],
+)
+def test_a_text_that_is_no_named_tuple_says_why(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        value_of(text, Named)
+
+
 @pytest.mark.parametrize(
     ("text", "annotation", "value"),
     [
@@ -54,6 +74,10 @@ class Point:
         ("[1, 2]", list[int], [1, 2]),
         ('{"a": [1]}', dict[str, list[int]], {"a": [1]}),
         ('["2026-01-31"]', list[dt.date], [dt.date(2026, 1, 31)]),
+        ("[1, 2, 1]", set[int], {1, 2}),
+        ('["2026-01-31"]', frozenset[dt.date], frozenset({dt.date(2026, 1, 31)})),
+        ('["2026-01-31", "RED"]', Named, Named(dt.date(2026, 1, 31), Colour.RED)),
+        ('{"day": "2026-01-31"}', Named, Named(dt.date(2026, 1, 31))),
     ],
 )
 def test_a_text_means_a_value(text: str, annotation: typing.Any, value: typing.Any) -> None:
