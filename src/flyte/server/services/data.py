@@ -29,6 +29,7 @@ from flyte.server.executors.process.logfile import LogRecord, decode_record
 from flyte.server.logs import log_path
 from flyte.server.services.caller import Caller, invalid, not_found
 from flyte.server.services.inputs import digest_of
+from flyte.server.services.specs import deployed_spec
 from flyte.server.services.times import stamp
 from flyte.server.settings import ServerSettings
 from flyte.server.signing import LONGEST_LIFE_SECONDS, Grant, Signer
@@ -131,19 +132,7 @@ class DataProxyService:
             case "task_spec":
                 return list(request.task_spec.task_template.metadata.cache_ignore_input_vars)
             case "task_id":
-                task = task_from_pb(request.task_id)
-                row = await self._store.read(
-                    lambda tx: tx.one(
-                        "tasks.get",
-                        project=task.scope.project,
-                        domain=task.scope.domain,
-                        name=task.name,
-                        version=task.version,
-                    )
-                )
-                if row is None:
-                    raise not_found(f"Task {task.name} is not deployed in version {task.version}.")
-                spec = task_definition_pb2.TaskSpec.FromString(row["spec"])
+                spec = await deployed_spec(self._store, task_from_pb(request.task_id))
                 return list(spec.task_template.metadata.cache_ignore_input_vars)
         return []
 

@@ -23,7 +23,7 @@ from flyte.server.services import views
 from flyte.server.services.caller import Caller, invalid, not_found
 from flyte.server.services.inputs import complete_inputs, digest_of
 from flyte.server.services.lists import conditions_of, cut, page_of, phase_value, sorting_of, time_value
-from flyte.server.services.specs import task_facts
+from flyte.server.services.specs import deployed_spec, task_facts
 from flyte.server.services.system import user_name
 from flyte.server.services.times import micros_of, stamp
 from flyte.server.store.listing import Column, Dialect, Listing, Page, Sorting, build, label_column
@@ -151,18 +151,7 @@ class RunService:
                 return request.task_spec, None
             case "task_id":
                 task = task_from_pb(request.task_id)
-                row = await self._store.read(
-                    lambda tx: tx.one(
-                        "tasks.get",
-                        project=task.scope.project,
-                        domain=task.scope.domain,
-                        name=task.name,
-                        version=task.version,
-                    )
-                )
-                if row is None:
-                    raise not_found(f"Task {task.name} is not deployed in version {task.version}.")
-                return task_definition_pb2.TaskSpec.FromString(row["spec"]), task
+                return await deployed_spec(self._store, task), task
             case "trigger_name":
                 raise RpcError("Triggers are not available in this version of the backend.", code="unimplemented")
         raise invalid("The request has no task.")

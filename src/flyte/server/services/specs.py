@@ -11,8 +11,9 @@ from flyte.model.ids import Scope, TaskRef
 from flyte.model.retry import Backoff
 from flyte.server.engine.runs import TaskFacts
 from flyte.server.engine.transitions import backoff_to_text
-from flyte.server.services.caller import invalid
+from flyte.server.services.caller import invalid, not_found
 from flyte.server.services.times import span_of
+from flyte.server.store.port import Store
 
 MOST_RETRIES = 1_000_000
 
@@ -64,3 +65,23 @@ def _backoff(spec: task_definition_pb2.TaskSpec) -> Backoff | None:
     base = span_of(retries.backoff.base, "back-off of the task")
     cap = span_of(retries.backoff.cap, "longest back-off of the task") if retries.backoff.HasField("cap") else None
     return Backoff(base, retries.backoff.factor or 1.0, cap)
+
+
+async def deployed_spec(store: Store, task: TaskRef) -> task_definition_pb2.TaskSpec:
+    """The specification of a deployed task.
+
+    Raises:
+        RpcError: It is not deployed in this version (`not_found`).
+    """
+    row = await store.read(
+        lambda tx: tx.one(
+            "tasks.get",
+            project=task.scope.project,
+            domain=task.scope.domain,
+            name=task.name,
+            version=task.version,
+        )
+    )
+    if row is None:
+        raise not_found(f"Task {task.name} is not deployed in version {task.version}.")
+    return task_definition_pb2.TaskSpec.FromString(row["spec"])
