@@ -57,7 +57,7 @@ def measure(running: Served, workload: str, n: int, timeout: float = 1800) -> Me
     if process.returncode != 0:
         raise RuntimeError(f"{running.system.name} {workload} ended with {process.returncode}:\n{said[-3000:]}")
     if workload in TIMED_INSIDE:
-        seconds = json.loads(said.splitlines()[-1])["seconds"]
+        seconds = _told_seconds(said)
     after = _service_usage(running.home)
     cpu = usage.ru_utime + usage.ru_stime + after[0] - before[0]
     return Measurement(seconds, cpu, usage.ru_maxrss / 1024 + after[1])
@@ -76,3 +76,11 @@ def _service_usage(home: pathlib.Path) -> tuple[float, float]:
         cpu += sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
         rss += int(fields[21]) * os.sysconf("SC_PAGE_SIZE") / 1024**2
     return cpu, rss
+
+
+def _told_seconds(said: str) -> float:
+    """What a program says it took: its last line of JSON. Some systems log after it, at their exit."""
+    for line in reversed(said.splitlines()):
+        if line.startswith("{"):
+            return float(json.loads(line)["seconds"])
+    raise RuntimeError(f"The program told no seconds:\n{said[-3000:]}")
