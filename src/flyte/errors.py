@@ -516,6 +516,10 @@ def from_code(code: str, kind: ErrorKind, message: str, worker: str | None = Non
     return RuntimeUserError(said, message, worker)
 
 
+NEVER_RETRIED = (NonRecoverableError, RuntimeDataValidationError, InvalidValue, InvalidType)
+"""What would be the same the next time: the retries of a task are not spent on it, in no mode."""
+
+
 def timed_out(code: str, message: str) -> TaskTimeoutError:
     """The exception for an action that ended as TIMED_OUT, by the backend's code."""
     if "QUEUED_TIMEOUT_EXCEEDED" in code:

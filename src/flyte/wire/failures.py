@@ -12,7 +12,7 @@ _KINDS = {"user": execution_pb2.ExecutionError.USER, "system": execution_pb2.Exe
 def error_document(error: BaseException, message: str | None = None) -> execution_pb2.ErrorDocument:
     """What a task process writes to error.pb.
 
-    A user's exception has its class name as code and can be retried, unless it is a `NonRecoverableError`.
+    A user's exception has its class name as code and can be retried, unless it is of `NEVER_RETRIED`.
     """
     if isinstance(error, errors.BaseRuntimeError):
         code, kind = error.code, error.kind
@@ -20,7 +20,7 @@ def error_document(error: BaseException, message: str | None = None) -> executio
         code, kind = error.code, "user"
     else:
         code, kind = type(error).__name__, "user"
-    final = isinstance(error, errors.NonRecoverableError | errors.RuntimeDataValidationError)
+    final = isinstance(error, errors.NEVER_RETRIED)
     container = execution_pb2.ContainerError
     return execution_pb2.ErrorDocument(
         error=execution_pb2.ContainerError(

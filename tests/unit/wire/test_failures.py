@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from flyte.errors import CustomError, NonRecoverableError, RuntimeDataValidationError, RuntimeSystemError
+from flyte.errors import (
+    CustomError,
+    InvalidType,
+    InvalidValue,
+    NonRecoverableError,
+    RuntimeDataValidationError,
+    RuntimeSystemError,
+)
 from flyte.wire.documents import LONGEST_MESSAGE, TaskError, task_error
 from flyte.wire.failures import error_document
 
@@ -36,6 +43,8 @@ def test_every_exception_has_an_error_document(error: BaseException, code: str, 
 def test_what_no_retry_can_help_is_final() -> None:
     assert not told(NonRecoverableError("no")).recoverable
     assert not told(RuntimeDataValidationError("x", "wrong", "env.t")).recoverable
+    assert not told(InvalidValue("task other takes two inputs")).recoverable
+    assert not told(InvalidType("not an int")).recoverable
     assert told(RuntimeSystemError("Lost", "gone")).kind == "system"
 
 

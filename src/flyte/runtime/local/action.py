@@ -15,11 +15,11 @@ from typing import Any
 
 from flyte.authoring.task import TaskTemplate
 from flyte.errors import (
+    NEVER_RETRIED,
     DeadlineExceededError,
     InvalidType,
     InvalidValue,
     MaxRuntimeExceededError,
-    NonRecoverableError,
     RuntimeDataValidationError,
     StorageError,
     SyncTaskCallInAsyncContextError,
@@ -58,7 +58,6 @@ ROOT = "a0"
 """The name of a run's root action, as on a backend."""
 
 _DEFAULT_BACKOFF = Backoff(timedelta(seconds=0.5), 2.0, timedelta(seconds=60))
-_NEVER_RETRIED = (NonRecoverableError, RuntimeDataValidationError, InvalidValue, InvalidType)
 
 
 @dataclass(frozen=True)
@@ -291,7 +290,7 @@ class Action:
     def _failed(self, error: BaseException, *, is_late: bool = False) -> float:
         error.__traceback__ = without_our_frames(error.__traceback__)
         seen = error if is_late and isinstance(error, TaskTimeoutError) else as_parent_sees(error)
-        is_final = isinstance(error, _NEVER_RETRIED) or (is_late and isinstance(error, DeadlineExceededError))
+        is_final = isinstance(error, NEVER_RETRIED) or (is_late and isinstance(error, DeadlineExceededError))
         failure = Failure(seen.code, seen.message, "user", recoverable=not is_final)
         decision = decide(self._state, Failed(self._state.epoch, failure))
         self._state = decision.state
