@@ -107,6 +107,7 @@ class Backend:
     def start(self) -> Backend:
         """Start it (again, on the same port) and wait until it is ready."""
         command = [sys.executable, "-m", "flyte.server", "--data", str(self.data), "--port", str(self.port)]
+        command += ["--grace", "0"]  # what a test left running is not waited for
         with (self.data / "server.log").open("ab") as output:
             self.process = subprocess.Popen([*command, *self.options], stdout=output, stderr=output)
         deadline = time.monotonic() + 30

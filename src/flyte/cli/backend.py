@@ -138,14 +138,19 @@ def _finite(_context: click.Context, _parameter: click.Parameter, seconds: float
     default=10.0,
     show_default=True,
     callback=_finite,
-    help="Seconds that running tasks get between being asked to end and being ended.",
+    help="Seconds that running tasks get to finish, before they are ended.",
 )
 @click.option("--keep-tasks", is_flag=True, help="End the backend alone: tasks go on, and its next start finds them.")
 @output_option()
 @click.pass_obj
 def stop_backend(state: CliState, data: pathlib.Path | None, grace: float, keep_tasks: bool) -> None:
     """End the backend and the tasks that run. Interrupted attempts are retried at the next start."""
-    stopped = local_backend.stop(_folder(data), grace_seconds=grace, keep_tasks=keep_tasks)
+    stopped = local_backend.stop(
+        _folder(data),
+        grace_seconds=grace,
+        keep_tasks=keep_tasks,
+        on_wait=lambda: click.echo(f"Running tasks get up to {grace:g} s to finish (--grace).", err=True),
+    )
     if state.is_json:
         print_json({"stopped": stopped})
     else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import math
 import os
 import pathlib
 import signal
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from flyte.config.home import backend_folder, ensure_private
@@ -26,6 +27,7 @@ DEFAULT_PORT = 30080
 READY_SECONDS = 30.0
 ANSWER_SECONDS = 10.0
 _LEAVING_SECONDS = 20.0
+_PATIENCE_SECONDS = 1.0
 _LOG_TAIL_LINES = 15
 
 
@@ -287,12 +289,19 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def stop(data: pathlib.Path | None = None, *, grace_seconds: float = 10.0, keep_tasks: bool = False) -> bool:
+def stop(
+    data: pathlib.Path | None = None,
+    *,
+    grace_seconds: float = 10.0,
+    keep_tasks: bool = False,
+    on_wait: Callable[[], None] = lambda: None,
+) -> bool:
     """End the backend; one that is being stopped already is waited for.
 
     Args:
-        grace_seconds: What running tasks get between being asked to end and being ended.
+        grace_seconds: What running tasks get to finish, before they are ended.
         keep_tasks: End the control plane alone: tasks and their supervisor go on, and the next start finds them.
+        on_wait: Called once, when it does not end at once.
 
     Returns:
         False when none ran.
@@ -315,9 +324,13 @@ def stop(data: pathlib.Path | None = None, *, grace_seconds: float = 10.0, keep_
     temporary.write_text(json.dumps(wish))
     temporary.replace(folder / "stop.json")  # what a signal cannot carry; the control plane takes it
     os.kill(record.pid, signal.SIGTERM)
+    tell_at = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < deadline:
         if not _lives(record.pid) or _is_zombie(record.pid):
             return True
+        if time.monotonic() > tell_at:
+            tell_at = math.inf
+            on_wait()
         time.sleep(0.05)
     raise BackendError(f"The backend (process {record.pid}) did not end. End it with: kill -9 {record.pid}")
 

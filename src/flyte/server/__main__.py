@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="port to listen on, 0 for a free one")
     parser.add_argument("--task-python", default=sys.executable, help="Python of tasks whose image names none")
     parser.add_argument("--slots", type=int, default=default_slots(), help="how many tasks run at once")
-    parser.add_argument("--grace", type=float, default=10.0, help="seconds that tasks get to end")
+    parser.add_argument("--grace", type=float, default=10.0, help="seconds that tasks get to finish at the end")
     parser.add_argument("--keep-tasks", action="store_true", help="leave tasks running when this process ends")
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

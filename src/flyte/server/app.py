@@ -22,6 +22,7 @@ from flyte.server.clock import system_clock
 from flyte.server.engine.aborts import Aborter
 from flyte.server.engine.dispatch import Dispatcher
 from flyte.server.engine.supervision import Supervision
+from flyte.server.engine.transitions import GRACE_SECONDS
 from flyte.server.executors.port import AttemptKey, Executor
 from flyte.server.executors.process.executor import ProcessExecutor
 from flyte.server.http.gate import Gate
@@ -49,6 +50,7 @@ from flyte.server.version import VERSION
 
 log = logging.getLogger("flyte.server")
 
+_DRAIN_POLL_SECONDS = 0.1
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -77,6 +79,7 @@ class ControlPlane:
         self._server: HttpServer | None = None
         self._url = ""
         self._dispatching: asyncio.Task[None] | None = None
+        self._draining: asyncio.Task[None] | None = None
         self._is_ready = False
         self._is_stopping = False
         self.keep_tasks = False
@@ -181,26 +184,53 @@ class ControlPlane:
         await serving
 
     def stop(self) -> None:
-        """Let `serve` return, or not begin. Asked twice, it does not wait for requests that are being answered.
+        """Let `serve` return, or not begin. Nothing new is started; what runs gets the grace period to finish.
 
-        How long tasks get, and whether they stay, is what `flyte stop backend` left in the data folder, if it did.
+        Asked twice, it waits neither for tasks nor for requests that are being answered. How long tasks get, and
+        whether they stay, is what `flyte stop backend` left in the data folder, if it did.
         """
-        self._is_stopping = True
+        is_again, self._is_stopping = self._is_stopping, True
         wish = take_stop_wish(self.settings.data)
         if wish is not None:
             self.grace_seconds, self.keep_tasks = wish.grace_seconds, wish.keep_tasks or self.keep_tasks
-        if self._server is not None:
-            self._server.force_exit = self._server.should_exit
-            self._server.should_exit = True
+        if self._server is None:
+            return
+        if is_again:
+            self._server.force_exit = self._server.should_exit = True
+        elif self._draining is None:
+            self._draining = asyncio.get_running_loop().create_task(self._drain(self._server))
 
-    async def close(self) -> None:
-        """Drain the executor, and let go of everything."""
+    async def _drain(self, server: HttpServer) -> None:
+        """Start nothing any more, and answer on until nothing runs or the grace period is over."""
         self._is_ready = False
         remove_record(self.settings.data)
         if self._dispatching is not None:
-            self._dispatching.cancel()  # nothing new is started while what runs gets its time to end
+            self._dispatching.cancel()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + (0 if self.keep_tasks else self.grace_seconds)
+        is_told = False
+        try:
+            while not server.should_exit and loop.time() < deadline and (count := await self._count_running()):
+                if not is_told:
+                    log.info("stopping: %d tasks run and get up to %.0f seconds to finish", count, self.grace_seconds)
+                    is_told = True
+                await asyncio.sleep(max(0, min(_DRAIN_POLL_SECONDS, deadline - loop.time())))
+        finally:
+            server.should_exit = True
+
+    async def _count_running(self) -> int:
+        assert self._executor is not None
+        name = self._executor.name
+        return len(await self.store.read(lambda tx: tx.all("attempts.live", executor=name)))
+
+    async def close(self) -> None:
+        """End what still runs, and let go of everything."""
+        self._is_ready = False
+        remove_record(self.settings.data)
+        if self._dispatching is not None:
+            self._dispatching.cancel()  # nothing new is started while what runs is ended
         if self._executor is not None:
-            await self._executor.close(keep_tasks=self.keep_tasks, grace_seconds=self.grace_seconds)
+            await self._executor.close(keep_tasks=self.keep_tasks, grace_seconds=min(self.grace_seconds, GRACE_SECONDS))
         if self._loops is not None:
             self._loops.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):

@@ -85,8 +85,27 @@ def begun(home: pathlib.Path, task: str, folder: pathlib.Path) -> int:
     return int((folder / "begun").read_text())
 
 
-def test_the_grace_of_the_command_is_what_tasks_get_to_unwind(home: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    """The task needs eight seconds, which the default grace would give."""
+def test_what_runs_may_finish_within_the_grace(home: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    begun(home, "wait_for", tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-m", "flyte.cli.main", "stop", "backend", "--grace", "60"],
+        env={**os.environ, "FLYTE_HOME": str(home), "HOME": str(home)},
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as stopping:  # fmt: skip
+        assert stopping.stderr is not None
+        assert stopping.stderr.readline() == "Running tasks get up to 60 s to finish (--grace).\n"
+        (tmp_path / "go").touch()
+        out, _ = stopping.communicate(timeout=30)
+    assert out == "Stopped.\n" and stopping.returncode == 0
+    assert flyte(home, "start", "backend", "--detach", "--port", "0").returncode == 0
+    shown = json.loads(flyte(home, "-o", "json", "get", "run", "one").stdout)
+    assert (shown["phase"], shown["attempts"]) == ("succeeded", 1)
+
+
+def test_what_does_not_finish_in_its_grace_is_asked_to_end_and_then_ended(
+    home: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    """Unwinding takes eight seconds, longer than anything gets that was asked to end."""
     task = begun(home, "unwind", tmp_path)
     assert flyte(home, "stop", "backend", "--grace", "1").stdout == "Stopped.\n"
     assert (tmp_path / "asked").exists()
