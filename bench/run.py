@@ -80,8 +80,9 @@ def main() -> None:
         for (system, workload), results in taken.items()
     ]
     out.mkdir(parents=True, exist_ok=True)
+    text = report(lines, _again(sys.argv[1:], options.note), options.note)  # before the results change the tree
     (out / "results.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (out / "RESULTS.md").write_text(report(lines, _again(sys.argv[1:], options.note), options.note))
+    (out / "RESULTS.md").write_text(text)
     print(f"Written: {out / 'RESULTS.md'}", file=sys.stderr)
 
 
