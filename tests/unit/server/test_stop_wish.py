@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from flyte.server.app import ControlPlane
+from flyte.server.engine.transitions import GRACE_SECONDS
 from flyte.server.executors.port import ExecutorEvent
 from flyte.server.settings import ServerSettings
 
@@ -79,4 +80,4 @@ async def test_a_backend_that_was_started_to_keep_its_tasks_keeps_them(tmp_path:
 async def test_a_word_for_another_process_or_a_damaged_one_counts_for_nothing(
     tmp_path: pathlib.Path, said: object
 ) -> None:
-    assert await closed(tmp_path, said) == {"keep_tasks": False, "grace_seconds": 10.0}
+    assert await closed(tmp_path, said) == {"keep_tasks": False, "grace_seconds": GRACE_SECONDS}

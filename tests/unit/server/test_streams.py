@@ -105,12 +105,30 @@ async def test_a_client_that_sets_a_deadline_gets_it(site: Any, make: Any) -> No
     await becomes(lambda: listeners(site, run_topic(1)) == 0)
 
 
-async def test_an_attempt_that_waits_is_not_touched_while_the_backend_ends(site: Any, make: Any) -> None:
+async def test_a_backend_that_is_stopped_waits_for_what_runs_and_starts_nothing_new(site: Any, make: Any) -> None:
+    site.plane.grace_seconds = 60
+    await site.run("runs")
+    launch = await site.executor.launched("runs")
+    site.executor.started(launch)
     site.executor.places = 0
     await site.run("waits")
     site.plane.stop()
-    await site.serving
     site.executor.places = 1
     site.plane.store.publish("queue")
-    launch = await site.executor.launched("waits")
-    assert launch.env["_U_EP_OVERRIDE"] == site.plane.url.removeprefix("http://")
+    waiting = await site.call("RunService", "GetRunDetails", run_id=make.run_id("waits"))
+    assert waiting.details.action.status.phase == 1
+    assert not site.serving.done()
+    site.executor.succeed(launch)
+    async with asyncio.timeout(30):
+        await site.serving
+    assert [key.run for key in site.executor.launches] == ["runs"]
+
+
+async def test_a_backend_that_is_stopped_twice_waits_for_nothing(site: Any, make: Any) -> None:
+    site.plane.grace_seconds = 60
+    await site.run("runs")
+    site.executor.started(await site.executor.launched("runs"))
+    site.plane.stop()
+    site.plane.stop()
+    async with asyncio.timeout(30):
+        await site.serving
