@@ -1,6 +1,6 @@
 """Run the tests on every Python that is here, and say at the end in one line how they ended.
 
-    python scripts/test.py           everything on this Python, most layers on each other one
+    python scripts/test.py           everything on this Python, nearly all on each other one
     python scripts/test.py --quick   the quick layers, on this Python only
 
 The last line is `N passed, N failed, N skipped`, over all runs; it is also written to .cache/tests/summary.
@@ -24,8 +24,9 @@ REPORTS = ROOT / ".cache" / "tests"
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 QUICK = ("unit", "contract", "wire", "repository")
 """Folders of tests without real backends and tasks: the inner loop."""
-ELSEWHERE = ("unit", "contract", "wire", "surface", "security", "mission")
-"""What other Pythons run: all that may differ with the version of Python and does not take minutes."""
+ELSEWHERE = ("unit", "contract", "wire", "surface", "security", "mission", "e2e")
+"""What other Pythons run: all but the repository's own files, which are the same, and the comparisons with the official
+SDK, whose digests of function bodies are those of one Python."""
 MOST_WORKERS = "8"
 LONGEST_SECONDS = 45 * 60
 """A run that takes longer hangs."""
