@@ -8,13 +8,12 @@ from typing import Any
 import rich_click as click
 
 from flyte.authoring.environment import Environment
-from flyte.cli import connect
 from flyte.cli.exits import safe_text
 from flyte.cli.groups import PAGE
 from flyte.cli.options import SETTINGS, output_option, scope_options
 from flyte.cli.printing import print_json, print_rows, user_output_apart
 from flyte.cli.state import CliState
-from flyte.cli.userfile import FileGroup, NamesInFile, file_path, listed, root_of, state_of
+from flyte.cli.userfile import FileGroup, NamesInFile, connect_to_run, file_path, listed, state_of
 from flyte.errors import FeatureNotAvailable
 from flyte.launch.deploying import DeployedTask, Deployment
 from flyte.launch.deploying import deploy as deploy_environments
@@ -95,15 +94,7 @@ class _EnvironmentCommand(click.RichCommand):
 def execute(env: Environment, flags: DeployFlags, state: CliState) -> None:
     """Deploy an environment and print what became of each task."""
     if not flags.dry_run:
-        connect.connect(
-            state,
-            project=flags.project,
-            domain=flags.domain,
-            root_dir=root_of(flags.root_dir),
-            images=flags.image,
-            start=True,
-            sync_local_sys_paths=not flags.no_sync_local_sys_paths,
-        )
+        connect_to_run(state, flags)
     with user_output_apart(state):
         (deployment,) = deploy_environments(
             env, dry_run=flags.dry_run, version=flags.version, copy_style=flags.copy_style

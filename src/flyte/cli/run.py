@@ -16,7 +16,7 @@ from flyte.cli.options import SETTINGS, output_option, pairs, scope_options
 from flyte.cli.printing import print_json, user_output_apart
 from flyte.cli.result import print_outputs, wait_and_print
 from flyte.cli.state import CliState
-from flyte.cli.userfile import FileGroup, NamesInFile, file_path, listed, misplaced, root_of, state_of
+from flyte.cli.userfile import FileGroup, NamesInFile, connect_to_run, file_path, listed, misplaced, state_of
 from flyte.errors import BackendUnreachable, BaseRuntimeError, InvalidValue, RemoteTaskNotFoundError
 from flyte.launch.discover import task_named, unknown_name
 from flyte.launch.running import Runner, RunOptions
@@ -239,15 +239,7 @@ def execute(task: Any, values: dict[str, Any], flags: RunFlags, state: CliState)
     if flags.local and not flags.dry_run:
         return _execute_local(runner, task, values, state)
     if not flags.dry_run and not is_deployed:
-        connect.connect(
-            state,
-            project=flags.project,
-            domain=flags.domain,
-            root_dir=root_of(flags.root_dir),
-            images=flags.image,
-            start=True,
-            sync_local_sys_paths=not flags.no_sync_local_sys_paths,
-        )
+        connect_to_run(state, flags)
     with user_output_apart(state):
         run = runner.run(task, **values)
     if flags.dry_run:

@@ -34,6 +34,8 @@ class FileFlags(Protocol):
     def root_dir(self) -> str | None: ...
     @property
     def image(self) -> tuple[str, ...]: ...
+    @property
+    def no_sync_local_sys_paths(self) -> bool: ...
 
 
 def load(path: pathlib.Path, state: CliState, flags: FileFlags) -> LoadedFile:
@@ -47,6 +49,19 @@ def load(path: pathlib.Path, state: CliState, flags: FileFlags) -> LoadedFile:
     connect.prepare(state, project=flags.project, domain=flags.domain, root_dir=root, images=flags.image)
     with user_output_apart(state):
         return load_file(path, root)
+
+
+def connect_to_run(state: CliState, flags: FileFlags) -> None:
+    """Connect to the backend that the file's tasks are to go to; this machine's own is started if need be."""
+    connect.connect(
+        state,
+        project=flags.project,
+        domain=flags.domain,
+        root_dir=root_of(flags.root_dir),
+        images=flags.image,
+        start=True,
+        sync_local_sys_paths=not flags.no_sync_local_sys_paths,
+    )
 
 
 def options_of(command: click.Command) -> set[str]:
