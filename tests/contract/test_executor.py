@@ -82,8 +82,7 @@ async def test_stopping_ends_the_whole_group_with_its_grandchildren(used: Used) 
         "print(p.pid, flush=True)\ntime.sleep(600)"
     )
     k = await used.start(code)
-    await eventually(lambda: log_path(used.data, k).exists() and used.text(k), "the grandchild's number")
-    grandchild = int(used.text(k)[0])
+    grandchild = int(await used.first_line(k))
     await used.executor.stop(k, "test", 5)
     ended = await used.ended(k)
     assert ended.was_stopped
@@ -93,7 +92,7 @@ async def test_stopping_ends_the_whole_group_with_its_grandchildren(used: Used) 
 
 async def test_who_ignores_the_polite_signal_is_killed_after_the_grace_period(used: Used) -> None:
     k = await used.start(DEAF)
-    await eventually(lambda: log_path(used.data, k).exists() and used.text(k), "the program's start")
+    await used.first_line(k)
     asked = time.monotonic()
     await used.executor.stop(k, "test", 0.5)
     ended = await used.ended(k)
@@ -103,7 +102,7 @@ async def test_who_ignores_the_polite_signal_is_killed_after_the_grace_period(us
 
 async def test_a_second_stop_with_less_grace_counts(used: Used) -> None:
     k = await used.start(DEAF)
-    await eventually(lambda: log_path(used.data, k).exists() and used.text(k), "the program's start")
+    await used.first_line(k)
     await used.executor.stop(k, "test", 500)
     await used.executor.stop(k, "test", 0.1)
     assert (await used.ended(k)).signal == signal.SIGKILL

@@ -65,7 +65,7 @@ async def test_what_a_task_printed_before_it_ended_unwatched_is_not_lost(used: U
     )
     k = await used.start(code)
     await used.until(lambda: used.of(AttemptStarted, k))
-    await eventually(lambda: log_path(used.data, k).exists() and used.text(k), "the program's start")
+    await used.first_line(k)
     before = len(used.of(Connected))
     pid = next(pid for pid, folder in by_attempt() if str(used.data) in folder)
     os.kill(used.supervisor(), signal.SIGKILL)
@@ -92,8 +92,7 @@ async def test_a_successor_ends_what_it_adopted_with_everything_around_it(used: 
         "print(os.getpid(), p.pid, flush=True); time.sleep(600)"
     )
     k = await used.start(code)
-    await eventually(lambda: log_path(used.data, k).exists() and used.text(k), "the numbers")
-    pids = [int(word) for word in used.text(k)[0].split()]
+    pids = [int(word) for word in (await used.first_line(k)).split()]
     await kill_supervisor(used)
     assert not any(map(is_gone, pids))
     await used.executor.stop(k, "test", 1)
@@ -105,7 +104,7 @@ async def test_a_successor_ends_what_it_adopted_with_everything_around_it(used: 
 async def test_a_process_that_was_never_noted_is_found_by_its_environment(used: Used) -> None:
     k = await used.start(f"print('once', flush=True); {SLEEP}")
     await used.until(lambda: used.of(AttemptStarted, k))
-    await eventually(lambda: log_path(used.data, k).exists() and used.text(k), "the program's start")
+    await used.first_line(k)
     # As if the supervisor had been killed between starting the process and noting its number.
     noted = next((used.data / "attempts").glob("*/pid.json"))
     pid = json.loads(noted.read_text())["pid"]
@@ -165,8 +164,7 @@ async def test_what_outlived_its_attempt_unwatched_is_ended_by_the_successor(use
         "print(p.pid, flush=True); import time; time.sleep(600)"
     )
     k = await used.start(code)
-    await eventually(lambda: log_path(used.data, k).exists() and used.text(k), "the grandchild's number")
-    grandchild = int(used.text(k)[0])
+    grandchild = int(await used.first_line(k))
     pid = json.loads(next((used.data / "attempts").glob("*/pid.json")).read_text())["pid"]
     os.kill(used.supervisor(), signal.SIGKILL)
     os.killpg(pid, signal.SIGKILL)
@@ -223,7 +221,7 @@ async def test_a_supervisor_that_hangs_is_replaced_and_nothing_runs_twice(
         f"print('end'); p = pathlib.Path({str(out)!r}); p.mkdir(parents=True); (p / 'outputs.pb').write_bytes(b'')"
     )
     k = await used.start(code, expects_outputs=True)
-    await eventually(lambda: log_path(used.data, k).exists() and used.text(k), "the program's start")
+    await used.first_line(k)
     hung = used.supervisor()
     os.kill(hung, signal.SIGSTOP)
     await used.start("print('late')", key("late"))  # an order that it never reads

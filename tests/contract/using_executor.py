@@ -84,6 +84,13 @@ class Used:
     def text(self, of_key: AttemptKey) -> list[str]:
         return [record.text for record in self.log(of_key) if record.origin == "U"]
 
+    async def first_line(self, of_key: AttemptKey) -> str:
+        """The first line that an attempt's program printed, once it is in its log."""
+        await eventually(
+            lambda: log_path(self.data, of_key).exists() and self.text(of_key), f"a line of {of_key.action}"
+        )
+        return self.text(of_key)[0]
+
     def supervisor(self) -> int:
         return int((self.data / "supervisor.lock").read_text())
 
